@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are old or new and never a half: write beside, fsync, rename; and locks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+import typing as t
+
+from ._errors import Busy
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in the directory *path* durable (fsync(2) of the directory)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write(path: str, content: str | bytes, mode: int = 0o644) -> None:
+    """Replace or create the file *path* with *content* so that a reader sees the old or the new.
+
+    Missing parent directories are made. A run that is killed leaves at most a file whose name
+    starts with ``.stateless-`` beside it, which :func:`clear_unfinished` removes.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    directory = os.path.dirname(path) or "."
+    os.makedirs(directory, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(prefix=".stateless-", dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+    sync_directory(directory)
+
+
+def write_json(path: str, value: t.Any, mode: int = 0o644) -> None:
+    """:func:`write` *value* as JSON: sorted keys, two spaces, a final newline."""
+    write(path, json.dumps(value, indent=2, sort_keys=True) + "\n", mode)
+
+
+def read(path: str) -> str | None:
+    """The text of *path*; ``None`` if there is no such file."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: str) -> t.Any:
+    """The JSON document in *path*; ``None`` if there is no such file."""
+    text = read(path)
+    return None if text is None else json.loads(text)
+
+
+def remove(path: str) -> None:
+    """Remove the file *path* durably; nothing happens if it is not there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    sync_directory(os.path.dirname(path) or ".")
+
+
+def clear_unfinished(directory: str) -> list[str]:
+    """Remove what a killed :func:`write` left in *directory*; return the names removed.
+
+    Only for a caller that holds the lock of whoever writes there.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        names = [name for name in os.listdir(directory) if name.startswith(".stateless-")]
+        for name in names:
+            os.unlink(os.path.join(directory, name))
+        return names
+    return []
+
+
+@contextlib.contextmanager
+def lock(path: str, busy: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator[None]:
+    """Hold flock(2) on *path* (made if missing) for the duration of the block.
+
+    :arg busy: the sentence of the :class:`Busy` error if somebody else holds it.
+    :arg timeout: seconds to wait for it.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    until = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+                if time.monotonic() >= until:
+                    raise Busy(busy) from error
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
