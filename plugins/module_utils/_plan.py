@@ -37,3 +37,16 @@ class Plan:
         """Do every step, in order."""
         for step in self.steps:
             step.act()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a module's work came to.
+
+    :arg plan: what was done, or in check mode would have been.
+    :arg result: the module's documented return values; in check mode as they would be.
+    """
+
+    plan: Plan
+    result: t.Mapping[str, t.Any]
+    warnings: t.Sequence[str] = ()
