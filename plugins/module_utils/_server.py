@@ -109,5 +109,7 @@ def from_settings(settings: t.Mapping[str, t.Any], source: str = CONFIGURATION) 
     if store == "lvm":
         for name in ("vg", "pool"):
             if not settings.get(name):
-                raise InvalidValue(f"{source}: {name}", settings.get(name), "the store lvm needs a volume group and a thin pool")
+                raise InvalidValue(
+                    f"{source}: {name}", settings.get(name), "the store lvm needs a volume group and a thin pool"
+                )
     return Server(**{**settings, "nfs_clients": tuple(settings.get("nfs_clients", ()))})

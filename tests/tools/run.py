@@ -1,0 +1,299 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of ``make check`` and ``make test``.
+
+Steps that only read the sources run in a copy of the collection (what git tracks or would track): some tools
+refuse to follow the link that makes a clone a collection, and nobody's half-typed file changes under them.
+Steps that use the lab run in the clone itself, so that what a killed run left is found by the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CLONE = pathlib.Path(__file__).resolve().parents[2]
+LOGS = CLONE / "tests/output/logs"
+CACHE = pathlib.Path(os.environ["STATELESS_CACHE"])
+#: Seconds between two lines that say that a step is still at work.
+HEARTBEAT = 60
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One command that passes or fails."""
+
+    name: str
+    argv: tuple[str, ...]
+    #: seconds
+    timeout: int = 300
+    #: run in the clone, not in the copy
+    lab: bool = False
+    #: run in the clone when the step fails or is interrupted, to end what it started
+    undo: tuple[str, ...] = ()
+
+
+def check_steps() -> list[Step]:
+    """What needs no lab."""
+    return [
+        Step("ruff check", ("ruff", "check", "--no-cache", ".")),
+        Step("ruff format", ("ruff", "format", "--no-cache", "--diff", ".")),
+        Step("mypy", ("mypy", "--cache-dir", str(CACHE / "mypy"), *python_sources())),
+        Step("ansible-lint", ("ansible-lint", "--offline", "--strict", "--profile", "production")),
+        Step(
+            "antsibull-docs",
+            (
+                *("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs"),
+                *("--disallow-unknown-collection-refs", "."),
+            ),
+        ),
+        Step("antsibull-changelog", ("antsibull-changelog", "lint")),
+        Step("shellcheck", ("tests/tools/shellcheck",)),
+        Step("units", ("pytest", "-p", "no:cacheprovider", "-q", "tests/unit")),
+    ]
+
+
+def test_steps() -> list[Step]:
+    """Everything. ``ansible-test units`` is not among it: it would run the same files as pytest does."""
+    steps = [
+        *check_steps(),
+        Step("ansible-test sanity", ("tests/tools/sanity",), timeout=1200),
+        Step("galaxy-importer", ("tests/tools/galaxy",), timeout=600),
+    ]
+    for scenario in sorted(CLONE.glob("extensions/molecule/*/molecule.yml")):
+        name = scenario.parent.name
+        steps.append(
+            Step(
+                f"molecule {name}",
+                ("molecule", "test", "-s", name),
+                timeout=2700,
+                lab=True,
+                undo=("molecule", "destroy", "-s", name),
+            )
+        )
+    if (CLONE / "tests/e2e").is_dir():
+        steps.append(Step("e2e", ("pytest", "-p", "no:cacheprovider", "-v", "tests/e2e"), timeout=2700, lab=True))
+    return steps
+
+
+def python_sources() -> list[str]:
+    """What mypy checks: the plugins, the lab and the tools, where there is any."""
+    places = ("plugins", "tests/lab", "tests/tools", "tests/bench", "tests/demo")
+    return [place for place in places if any((CLONE / place).rglob("*.py"))]
+
+
+def copy_sources(parent: pathlib.Path) -> pathlib.Path:
+    """Copy what git tracks or would track to ansible_collections/stateless/linux below *parent*."""
+    listed = subprocess.run(
+        ["git", "-C", str(CLONE), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    copy = parent / "ansible_collections/stateless/linux"
+    for name in filter(None, listed.split("\0")):
+        source, target = CLONE / name, copy / name
+        if source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    return copy
+
+
+class Run:
+    """Runs steps one after another and remembers how they ended."""
+
+    def __init__(self, copy: pathlib.Path, verbose: bool) -> None:
+        self.copy = copy
+        self.verbose = verbose
+        self.passed = 0
+        self.failed = 0
+
+    def step(self, step: Step) -> None:
+        """Run *step*, say how it ended, and show its output if it failed."""
+        log = LOGS / f"{step.name.replace(' ', '-')}.log"
+        begun = time.monotonic()
+        if step.timeout > 300 or self.verbose:
+            print(f"{step.name:<24} begins", flush=True)
+        try:
+            problem = self._run(step, step.argv, log, step.timeout)
+        except KeyboardInterrupt:
+            self._undo(step)
+            raise
+        seconds = time.monotonic() - begun
+        print(f"{step.name:<24} {'failed' if problem else 'passed':<7} {seconds:6.1f} s", flush=True)
+        if not problem:
+            self.passed += 1
+            return
+        self.failed += 1
+        if not self.verbose:
+            lines = log.read_text(errors="replace").splitlines()
+            shown = lines[-200:]
+            if len(lines) > len(shown):
+                print(f"    ... the last {len(shown)} of {len(lines)} lines:")
+            print("\n".join(f"    {line}" for line in shown))
+        print(f"    {step.name}: {problem}; log: {log.relative_to(CLONE)}", flush=True)
+        self._undo(step)
+
+    def _run(self, step: Step, argv: tuple[str, ...], log: pathlib.Path, timeout: int) -> str:
+        """Run *argv* with its output in *log*; return what went wrong, or nothing."""
+        collections = CLONE / ".collections" if step.lab else self.copy.parents[2]
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(collections),
+            "PYTHONPATH": str(collections),
+            "NO_COLOR": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "PY_COLORS": "0",
+        }
+        begun = time.monotonic()
+        said = begun
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                argv,
+                cwd=CLONE if step.lab else self.copy,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            shown = 0
+            problem = ""
+            try:
+                while process.poll() is None:
+                    time.sleep(0.1)
+                    now = time.monotonic()
+                    if self.verbose:
+                        shown = show(log, shown)
+                    elif now - said >= HEARTBEAT:
+                        said = now
+                        print(f"    {step.name}, {now - begun:.0f} s: {last_line(log)}", flush=True)
+                    if now - begun > timeout:
+                        problem = f"no end after {timeout} s"
+                        break
+            finally:
+                end(process)
+            if self.verbose:
+                show(log, shown)
+        if not problem and process.returncode != 0:
+            problem = f"exit status {process.returncode}"
+        return problem
+
+    def _undo(self, step: Step) -> None:
+        """End what a failed or interrupted *step* may have left, with its own time limit."""
+        if step.undo:
+            print(f"    {' '.join(step.undo)}", flush=True)
+            problem = self._run(step, step.undo, LOGS / f"{step.name.replace(' ', '-')}-undo.log", 600)
+            if problem:
+                print(f"    {' '.join(step.undo)}: {problem}", flush=True)
+
+
+def show(log: pathlib.Path, position: int) -> int:
+    """Print what *log* has after *position*; return the new position."""
+    with log.open("rb") as stream:
+        stream.seek(position)
+        sys.stdout.write(stream.read().decode(errors="replace"))
+        sys.stdout.flush()
+        return stream.tell()
+
+
+def last_line(log: pathlib.Path) -> str:
+    """The last line of *log* that says something, shortened."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 4096))
+        lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines()]
+    return next((line[:100] for line in reversed(lines) if line.strip("* ")), "")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End *process*, its group, and whatever it left behind in another group or session."""
+    for number, patience in ((signal.SIGINT, 20), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        if process.poll() is not None:
+            break
+        os.killpg(process.pid, number)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = descendants(os.getpid())
+        for pid in left:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        for _attempt in range(50):
+            reap()
+            if not descendants(os.getpid()):
+                return
+            time.sleep(0.1)
+
+
+def reap() -> None:
+    """Collect orphans that ended: as subreaper this process is their parent."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def descendants(root: int) -> list[int]:
+    """Every process below *root*."""
+    children: dict[int, list[int]] = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def main() -> int:
+    """Run the steps, end with the summary, return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("check", "test"))
+    arguments = parser.parse_args()
+    steps = check_steps() if arguments.what == "check" else test_steps()
+    wanted = os.environ.get("ONLY", "").split()
+    if wanted:
+        steps = [step for step in steps if any(word in step.name for word in wanted)]
+        if not steps:
+            print(f"ONLY={' '.join(wanted)} names no step", file=sys.stderr)
+            return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Orphans of a step become children of this process, so that they can be found and ended.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
+        run = Run(copy_sources(pathlib.Path(parent)), bool(os.environ.get("V")))
+        try:
+            for step in steps:
+                run.step(step)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+    print(f"{run.passed} passed, {run.failed} failed")
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
