@@ -24,6 +24,8 @@ import time
 
 CLONE = pathlib.Path(__file__).resolve().parents[2]
 LOGS = CLONE / "tests/output/logs"
+#: Where Ansible looks for the collection, below a folder of ANSIBLE_COLLECTIONS_PATH.
+COLLECTION = "ansible_collections/stateless/linux"
 CACHE = pathlib.Path(os.environ["STATELESS_CACHE"])
 #: Seconds between two lines that say that a step is still at work.
 HEARTBEAT = 60
@@ -49,7 +51,7 @@ def check_steps() -> list[Step]:
     return [
         Step("ruff check", ("ruff", "check", "--no-cache", ".")),
         Step("ruff format", ("ruff", "format", "--no-cache", "--diff", ".")),
-        Step("mypy", ("mypy", "--cache-dir", str(CACHE / "mypy"), *python_sources())),
+        Step("mypy", ("env", "-u", "PYTHONPATH", "-C", "../../..", "mypy", *mypy_arguments())),
         Step("ansible-lint", ("ansible-lint", "--offline", "--strict", "--profile", "production")),
         Step(
             "antsibull-docs",
@@ -87,21 +89,25 @@ def test_steps() -> list[Step]:
     return steps
 
 
-def python_sources() -> list[str]:
-    """What mypy checks: the plugins, the lab and the tools, where there is any."""
+def mypy_arguments() -> list[str]:
+    """Check the plugins, the lab and the tools, from the folder that has ansible_collections/.
+
+    From there a file has one module name, the one that absolute imports use.
+    """
     places = ("plugins", "tests/lab", "tests/tools", "tests/bench", "tests/demo")
-    return [place for place in places if any((CLONE / place).rglob("*.py"))]
+    there = [f"{COLLECTION}/{place}" for place in places if any((CLONE / place).rglob("*.py"))]
+    return ["--config-file", f"{COLLECTION}/pyproject.toml", "--cache-dir", str(CACHE / "mypy"), *there]
 
 
 def copy_sources(parent: pathlib.Path) -> pathlib.Path:
-    """Copy what git tracks or would track to ansible_collections/stateless/linux below *parent*."""
+    """Copy what git tracks or would track to :data:`COLLECTION` below *parent*."""
     listed = subprocess.run(
         ["git", "-C", str(CLONE), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    copy = parent / "ansible_collections/stateless/linux"
+    copy = parent / COLLECTION
     for name in filter(None, listed.split("\0")):
         source, target = CLONE / name, copy / name
         if source.is_symlink() or source.is_file():
