@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a store of volumes can do. A driver is one file that implements :class:`Store`; nobody else knows which it is.
+
+A store does not know what its volumes are for, and takes no locks: its user does.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import typing as t
+
+from .._errors import NotFound, StatelessError
+
+if t.TYPE_CHECKING:
+    from .._server import Server
+
+
+class NoRoom(StatelessError):
+    """The store has not the room for a new volume. Raised before anything was changed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume of a store."""
+
+    name: str
+    #: bytes that a filesystem on it can fill
+    size: int
+    #: bytes that it takes in the store now, None if the store cannot say; what volumes share counts for each of them
+    used: int | None
+    read_only: bool
+    #: False for what a killed :meth:`Store.snapshot` left: only :meth:`Store.remove` may follow
+    complete: bool = True
+
+
+class Store(abc.ABC):
+    """Volumes by name. Sizes are bytes. Every method may raise CommandFailed besides what it says."""
+
+    #: Whether the user has to freeze a mounted filesystem (fsfreeze(8)) during :meth:`snapshot`.
+    needs_freeze: bool
+
+    @abc.abstractmethod
+    def volumes(self) -> dict[str, Volume]:
+        """All volumes of the store, by name."""
+
+    @abc.abstractmethod
+    def check_create(self, size: int) -> None:
+        """Raise :class:`NoRoom` or InvalidValue if a volume of *size* must not or cannot be made."""
+
+    @abc.abstractmethod
+    def create(self, name: str, size: int) -> None:
+        """Make an empty volume that reads as zeros."""
+
+    @abc.abstractmethod
+    def check_snapshot(self, origin: str) -> None:
+        """Raise :class:`NoRoom` if there is not enough room to copy *origin*."""
+
+    @abc.abstractmethod
+    def snapshot(self, origin: str, name: str) -> None:
+        """Make the read-only volume *name* with the present content of *origin*."""
+
+    @abc.abstractmethod
+    def rename(self, old: str, new: str) -> None:
+        """Rename a volume; at once, and a crash leaves the one name or the other."""
+
+    @abc.abstractmethod
+    def grow(self, name: str, size: int) -> None:
+        """Make a volume larger, in use or not; the filesystem on it is the user's part."""
+
+    @abc.abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a volume that is not mounted."""
+
+    @abc.abstractmethod
+    def attach(self, name: str) -> str:
+        """Make a volume usable, and return the device or file that mkfs and mount take. A second time does nothing."""
+
+    @abc.abstractmethod
+    def detach(self, name: str) -> None:
+        """Undo :meth:`attach`; nothing happens while the volume is mounted or comes back by itself at boot."""
+
+    @abc.abstractmethod
+    def autoactivate(self, name: str, wanted: bool) -> None:
+        """Whether a volume can be mounted right after the server has booted, without :meth:`attach`."""
+
+    @abc.abstractmethod
+    def mount_source(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """What mount(8) takes for an attached volume: device or file, and the options that this needs."""
+
+    @abc.abstractmethod
+    def devices(self, name: str) -> list[str]:
+        """The block devices through which a volume is reached now."""
+
+    def get(self, name: str) -> Volume:
+        """One volume; raises NotFound."""
+        volume = self.volumes().get(name)
+        if volume is None:
+            raise NotFound(f"the store has no volume {name}")
+        return volume
+
+
+def open_store(server: Server) -> Store:
+    """The store that *server* is set up with."""
+    # here, because the drivers import their interface from this file
+    if server.store == "lvm":
+        from .thin import ThinStore  # pylint: disable=import-outside-toplevel
+
+        return ThinStore(server.vg, server.pool)
+    from .file import FileStore  # pylint: disable=import-outside-toplevel
+
+    return FileStore(server.root)

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The store ``lvm``: a thin volume per volume, in one thin pool.
+
+Logical volumes that are ours bear the tag ``stateless.linux``; no other is ever listed or touched. Snapshots are
+read-only and not activated at boot (activation skip), unless :meth:`ThinStore.autoactivate` asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .._errors import NotFound
+from . import lvm
+from .store import NoRoom, Store, Volume
+
+#: lvm(8) tag of the volumes of this store.
+TAG = "stateless.linux"
+#: Percent of a pool's data and of its metadata beyond which nothing new is begun: a full pool breaks every volume.
+POOL_LIMIT = 90.0
+
+
+class ThinStore(Store):
+    """Volumes in the thin pool *vg*/*pool*."""
+
+    # LVM freezes a mounted filesystem by itself while it suspends the origin
+    needs_freeze = False
+
+    def __init__(self, vg: str, pool: str) -> None:
+        self.vg = vg
+        self.pool = pool
+
+    def _lvs(self) -> dict[str, lvm.LogicalVolume]:
+        return {volume.name: volume for volume in lvm.read(self.vg).tagged(TAG) if volume.pool == self.pool}
+
+    def _lv(self, name: str) -> lvm.LogicalVolume:
+        volume = self._lvs().get(name)
+        if volume is None:
+            raise NotFound(f"there is no volume {name} with the tag {TAG} in the thin pool {self.vg}/{self.pool}")
+        return volume
+
+    def volumes(self) -> dict[str, Volume]:
+        return {
+            name: Volume(
+                name=name,
+                size=volume.size,
+                used=None if volume.data_percent is None else round(volume.size * volume.data_percent / 100),
+                read_only=volume.read_only,
+            )
+            for name, volume in self._lvs().items()
+        }
+
+    def check_create(self, size: int) -> None:
+        self._check_pool()
+
+    def check_snapshot(self, origin: str) -> None:
+        self._check_pool()
+
+    def _check_pool(self) -> None:
+        data, metadata = lvm.pool_usage(self.vg, self.pool)
+        for what, percent in (("data", data), ("metadata", metadata)):
+            if percent is not None and percent >= POOL_LIMIT:
+                raise NoRoom(
+                    f"the thin pool {self.vg}/{self.pool} uses {percent:.1f} % of its {what}, the limit is "
+                    f"{POOL_LIMIT:.0f} %: extend it (lvextend) or remove snapshots first"
+                )
+
+    def create(self, name: str, size: int) -> None:
+        lvm.create_thin(self.vg, self.pool, name, size, (TAG,))
+
+    def snapshot(self, origin: str, name: str) -> None:
+        lvm.create_snapshot(self.vg, origin, name, tags=(TAG,), read_only=True)
+
+    def rename(self, old: str, new: str) -> None:
+        lvm.rename(self.vg, old, new)
+
+    def grow(self, name: str, size: int) -> None:
+        lvm.extend(self.vg, name, size)
+
+    def remove(self, name: str) -> None:
+        lvm.remove(self.vg, name)
+
+    def attach(self, name: str) -> str:
+        volume = self._lv(name)
+        if not volume.active:
+            lvm.activate(self.vg, name)
+        return volume.path
+
+    def detach(self, name: str) -> None:
+        volume = self._lv(name)
+        if volume.active and volume.activation_skip and not volume.open:
+            lvm.deactivate(self.vg, name)
+
+    def autoactivate(self, name: str, wanted: bool) -> None:
+        if self._lv(name).activation_skip == wanted:
+            lvm.change(self.vg, name, activation_skip=not wanted)
+
+    def mount_source(self, name: str) -> tuple[str, tuple[str, ...]]:
+        return lvm.path(self.vg, name), ()
+
+    def devices(self, name: str) -> list[str]:
+        path = lvm.path(self.vg, name)
+        return [path] if os.path.exists(path) else []
