@@ -273,6 +273,14 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def interrupt(number: int, _frame: object) -> None:
+    """End the run: once, because ending what was started takes a while and must not be cut short."""
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    print(f"\n{signal.Signals(number).name}: ending what was started", file=sys.stderr, flush=True)
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run the steps, end with the summary, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -285,7 +293,8 @@ def main() -> int:
         if not steps:
             print(f"ONLY={' '.join(wanted)} names no step", file=sys.stderr)
             return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     # Orphans of a step become children of this process, so that they can be found and ended.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -295,7 +304,6 @@ def main() -> int:
             for step in steps:
                 run.step(step)
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
             return 130
     print(f"{run.passed} passed, {run.failed} failed")
     return 1 if run.failed else 0
