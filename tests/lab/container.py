@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Test hosts as systemd-nspawn containers: native speed, a kernel shared with this machine."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import time
+
+from . import network
+from .process import LabError, run, spawn
+from .state import Host, Lab
+
+_CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
+def _root(host: Host) -> pathlib.Path:
+    return host.disk_dir / "root"
+
+
+def _cgroups(host: Host) -> list[pathlib.Path]:
+    """A control group of its own in every hierarchy that systemd would look at.
+
+    Two containers started from one group would else manage the same one.
+    """
+    if (_CGROUPS / "cgroup.procs").exists():
+        roots = [_CGROUPS]
+    else:
+        roots = [_CGROUPS / name for name in ("unified", "systemd") if (_CGROUPS / name / "cgroup.procs").exists()]
+    return [root / f"stateless-{host.lab}-{host.name}" for root in roots]
+
+
+def start(lab: Lab, host: Host) -> None:
+    """Mount the root if it is not, and boot it."""
+    root = _root(host)
+    if not os.path.ismount(root):
+        upper, work = host.disk_dir / "upper", host.disk_dir / "work"
+        for directory in (root, upper, work):
+            directory.mkdir(parents=True, exist_ok=True)
+        # volatile: nothing here outlives the lab, so fsync(2) need not wait for a disk.
+        options = f"lowerdir={host.base}/tree,upperdir={upper},workdir={work},volatile"
+        run("mount", "-t", "overlay", "-o", options, f"stateless-{host.lab}", root)
+    for group in _cgroups(host):
+        group.mkdir(exist_ok=True)
+    host.powered = time.time()
+    host.save()
+    spawn(
+        [
+            "systemd-nspawn", "--quiet", "--boot", f"--directory={root}", "--console=pipe",
+            f"--machine=stateless-{host.lab}-{host.name}", f"--hostname={host.name}",
+            f"--network-namespace-path={network.container(lab, host)}",
+            "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            "--capability=all", "--bind=/dev/loop-control",
+        ],
+        host.record,
+        host.console,
+        # A pure cgroup2 tree inside, whatever this machine has: systemd 256 and newer wants no other.
+        # No system call filter: containers, keyrings and mounts must work inside.
+        env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_SECCOMP": "0", "SYSTEMD_NSPAWN_LOCK": "0"},
+        enter=_cgroups(host),
+    )  # fmt: skip
+
+
+def stop(host: Host) -> None:
+    """End it at once. Its first process is killed, so that nspawn clears up after itself."""
+    process = host.process
+    if not process or not process.alive:
+        return
+    for init in process.children():
+        init.kill()
+    if not process.ended(10):
+        process.kill()
+        process.ended(10)
+
+
+def remove(host: Host) -> None:
+    """Give back what a stopped container had: loop devices, the mount, the control groups."""
+    root = _root(host)
+    if os.path.ismount(root):
+        _detach_loops(root)
+        run("umount", root)
+    for group in _cgroups(host):
+        _remove_cgroup(group)
+
+
+def _detach_loops(root: pathlib.Path) -> None:
+    """Detach the loop devices on files of the container, and those on files in filesystems on such devices."""
+    deadline = time.monotonic() + 15
+    while True:
+        stat = os.stat(root)
+        inside = {f"{os.major(stat.st_dev)}:{os.minor(stat.st_dev)}"}
+        mine: list[str] = []
+        lines = run("losetup", "--list", "--noheadings", "--raw", "-O", "NAME,MAJ:MIN,BACK-MAJ:MIN").splitlines()
+        pending = [line.split() for line in lines]
+        while grown := [words for words in pending if len(words) == 3 and words[2] in inside]:
+            for words in grown:
+                pending.remove(words)
+                inside.add(words[1])
+                mine.insert(0, words[0])
+        if not mine:
+            return
+        for device in mine:
+            run("losetup", "--detach", device, check=False)
+        if time.monotonic() > deadline:
+            raise LabError(f"loop devices of the container stay in use: {', '.join(mine)}")
+        time.sleep(0.2)
+
+
+def _remove_cgroup(group: pathlib.Path) -> None:
+    deadline = time.monotonic() + 5
+    while group.exists():
+        for directory, _below, _files in os.walk(group, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                if time.monotonic() > deadline:
+                    return  # an empty directory in cgroupfs is all that stays
+        time.sleep(0.05)

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run programs, and keep and end those that outlive the command that started them.
+
+The lab stands apart from the library of the collection on purpose: it must work to test a broken one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+
+
+class LabError(Exception):
+    """A failure of the lab; ``str(error)`` is what the user reads."""
+
+
+def say(text: str) -> None:
+    """Print one line of progress to standard error; standard output is for results."""
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+def run(
+    *argv: str | pathlib.Path,
+    timeout: float = 60,
+    check: bool = True,
+    stdin: str | None = None,
+    log: pathlib.Path | None = None,
+) -> str:
+    """Run a program and return its standard output, without the last newline.
+
+    :arg timeout: seconds after which it is killed.
+    :arg check: whether another status than 0 is an error.
+    :arg log: a file that gets its output instead (and "" is returned).
+    :raises LabError: it failed, is missing, or took too long.
+    """
+    words = [str(word) for word in argv]
+    sink: t.Any = open(log, "ab") if log else subprocess.PIPE  # noqa: SIM115  (closed below)
+    try:
+        done = subprocess.run(
+            words,
+            input=stdin.encode() if stdin is not None else None,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=sink,
+            stderr=subprocess.STDOUT if log else subprocess.PIPE,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"the program {words[0]} is missing: install the packages of tests/lab/packages.txt") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{' '.join(words)}: no end after {timeout:.0f} seconds{tail(log)}") from error
+    finally:
+        if log:
+            sink.close()
+    if check and done.returncode != 0:
+        said = tail(log) if log else ": " + (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise LabError(f"{' '.join(words)} failed with status {done.returncode}{said}")
+    return "" if log else done.stdout.decode(errors="replace").rstrip("\n")
+
+
+def tail(log: pathlib.Path | None, lines: int = 25) -> str:
+    """Return the end of a log as text to append to an error message; "" if there is none."""
+    try:
+        text = log.read_bytes()[-8192:].decode(errors="replace") if log else ""
+    except OSError:
+        text = ""
+    last = [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+    return f"\n--- end of {log}:\n" + "\n".join(last) if last else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """One process for sure: a pid alone may have been given to another one meanwhile."""
+
+    pid: int
+    start: int  #: field 22 of /proc/PID/stat, clock ticks since boot
+
+    @classmethod
+    def read(cls, stat: pathlib.Path) -> Process | None:
+        """The process described by a copy of /proc/PID/stat; None if there is no such file."""
+        try:
+            text = stat.read_text(errors="replace")
+            after = text.rpartition(")")[2].split()
+            return cls(int(text.split()[0]), int(after[19]))
+        except (OSError, ValueError, IndexError):
+            return None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        stat = pathlib.Path(f"/proc/{self.pid}/stat")
+        try:
+            state = stat.read_text(errors="replace").rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            return False
+        return state not in "ZX" and Process.read(stat) == self
+
+    def children(self) -> list[Process]:
+        """Its direct children."""
+        try:
+            pids = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except OSError:
+            return []
+        found = (Process.read(pathlib.Path(f"/proc/{pid}/stat")) for pid in pids)
+        return [child for child in found if child]
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal, if it is still there."""
+        if self.alive:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def ended(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds for its end; tell whether it came."""
+        deadline = time.monotonic() + timeout
+        while self.alive:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def end(self, timeout: float = 10) -> None:
+        """SIGTERM, and SIGKILL after *timeout* seconds."""
+        self.kill(signal.SIGTERM)
+        if not self.ended(timeout):
+            self.kill()
+            self.ended(timeout)
+
+
+def spawn(
+    argv: t.Sequence[str | pathlib.Path],
+    record: pathlib.Path,
+    log: pathlib.Path,
+    env: t.Mapping[str, str] | None = None,
+    enter: t.Sequence[pathlib.Path] = (),
+) -> Process:
+    """Start a program that outlives us.
+
+    The child writes who it is to *record* before it becomes the program, so that there is no moment at
+    which the program runs and nobody could end it.
+
+    :arg enter: control groups (directories) it joins first.
+    """
+    join = "".join(f"echo $$ > '{group}/cgroup.procs' && " for group in enter)
+    script = f'{join}cat "/proc/$$/stat" > "$0" && exec "$@"'
+    record.unlink(missing_ok=True)
+    with log.open("ab") as sink:
+        subprocess.Popen(
+            ["/bin/sh", "-c", script, str(record), *map(str, argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+        )
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        process = Process.read(record)
+        if process:
+            return process
+        time.sleep(0.01)
+    raise LabError(f"{argv[0]} did not start{tail(log)}")
