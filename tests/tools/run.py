@@ -219,7 +219,7 @@ def last_line(log: pathlib.Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - 4096))
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines()]
-    return next((line[:100] for line in reversed(lines) if line.strip("* ")), "")
+    return next((line.rstrip("* ")[:100] for line in reversed(lines) if line.strip("* ")), "")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
