@@ -30,12 +30,12 @@ def write(path: str, content: str | bytes, mode: int = 0o644) -> None:
     """Replace or create the file *path* with *content* so that a reader sees the old or the new.
 
     Missing parent directories are made. A run that is killed leaves at most a file whose name
-    starts with ``.stateless-`` beside it, which :func:`clear_unfinished` removes.
+    starts with ``.stateless-NAME:`` beside it, which :func:`clear_unfinished` removes.
     """
     data = content.encode() if isinstance(content, str) else content
     directory = os.path.dirname(path) or "."
     os.makedirs(directory, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(prefix=".stateless-", dir=directory)
+    descriptor, beside = tempfile.mkstemp(prefix=f".stateless-{os.path.basename(path)}:", dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -79,13 +79,16 @@ def remove(path: str) -> None:
     sync_directory(os.path.dirname(path) or ".")
 
 
-def clear_unfinished(directory: str) -> list[str]:
+def clear_unfinished(directory: str, of: str | None = None) -> list[str]:
     """Remove what a killed :func:`write` left in *directory*; return the names removed.
 
     Only for a caller that holds the lock of whoever writes there.
+
+    :arg of: only what was to become the file of that name: for a directory that others write to as well.
     """
+    prefix = ".stateless-" if of is None else f".stateless-{of}:"
     with contextlib.suppress(FileNotFoundError):
-        names = [name for name in os.listdir(directory) if name.startswith(".stateless-")]
+        names = [name for name in os.listdir(directory) if name.startswith(prefix)]
         for name in names:
             os.unlink(os.path.join(directory, name))
         return names

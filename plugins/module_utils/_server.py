@@ -61,6 +61,10 @@ class Server:
         """The JSON file whose existence makes the snapshot exist."""
         return os.path.join(self.state, "snapshots", protosystem, f"{serial}.json")
 
+    def digest_cache(self, protosystem: str) -> str:
+        """What is known of the contents of the files in *protosystem*; only saves time, may be missing."""
+        return os.path.join(self.state, "digests", protosystem)
+
     # -- images, under the web root
     @property
     def www(self) -> str:
