@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Test hosts as QEMU virtual machines: the server, and clients that boot from the network."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import socket
+import time
+import typing as t
+
+from . import accel, base, network
+from .process import LabError, run, spawn
+from .state import Host, Lab
+
+_OVMF = "/usr/share/OVMF/OVMF_{}_4M.fd"
+
+
+def start(lab: Lab, host: Host) -> None:
+    """Power it on. Its disks are made the first time, and kept."""
+    host.dir.mkdir(parents=True, exist_ok=True)
+    host.disk_dir.mkdir(parents=True, exist_ok=True)
+    for log in (host.console, host.log):
+        log.unlink(missing_ok=True)
+    argv = [*_common(lab, host), *(_server(lab, host) if host.kind == "vm" else _client(host)), *_disks(host)]
+    host.powered = time.time()
+    host.save()
+    process = spawn(["nsenter", f"--net=/run/netns/{lab.netns}", "--", *argv], host.record, host.log)
+    deadline = time.monotonic() + 15
+    while not _greeting(host):
+        if not process.alive or time.monotonic() > deadline:
+            process.end()
+            raise LabError(f"QEMU for {host.name} did not start: {host.log.read_text(errors='replace').strip()}")
+        time.sleep(0.05)
+
+
+def reset(host: Host) -> None:
+    """Press the reset button."""
+    _qmp(host, "system_reset")
+    host.powered = time.time()
+    host.save()
+
+
+def _common(lab: Lab, host: Host) -> list[str]:
+    def kernel() -> pathlib.Path:
+        return pathlib.Path(host.base or base.get("kernel", "bookworm")) / "vmlinuz"
+
+    # graphics=off: the BIOS, and so iPXE, talks to the serial port.
+    return [
+        accel.QEMU, "-name", f"{lab.name}-{host.name}", "-nodefaults", "-no-user-config", "-display", "none",
+        "-machine", "q35,graphics=off", *accel.options(kernel), "-smp", "2", "-m", str(host.memory),
+        "-device", "virtio-rng-pci",
+        "-chardev", f"file,id=console,path={host.console},append=on", "-serial", "chardev:console",
+        "-qmp", f"unix:{host.dir}/qmp.sock,server=on,wait=off",
+        "-netdev", f"tap,id=net,ifname={network.tap(lab, host)},script=no,downscript=no",
+    ]  # fmt: skip
+
+
+def _server(lab: Lab, host: Host) -> list[str]:
+    """Its base under an overlay, and its kernel directly: no boot loader to wait for."""
+    disk = host.disk_dir / "root.qcow2"
+    if not disk.exists():
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{host.base}/disk.raw", disk)
+    ip = f"ip={host.address}::{lab.address(1)}:255.255.255.0:{host.name}:eth0:off"
+    append = f"root=/dev/vda rw console=ttyS0 net.ifnames=0 {ip} mitigations=off panic=-1"
+    return [
+        "-kernel", f"{host.base}/vmlinuz", "-initrd", f"{host.base}/initrd", "-append", append,
+        "-device", f"virtio-net-pci,netdev=net,mac={host.mac},romfile=",
+        "-drive", f"if=none,id=root,file={disk},format=qcow2,cache=unsafe,discard=unmap",
+        "-device", "virtio-blk-pci,drive=root",
+    ]  # fmt: skip
+
+
+def _client(host: Host) -> list[str]:
+    """The network first. BIOS: the iPXE in the ROM of QEMU. UEFI: no ROM, so that OVMF itself asks for TFTP."""
+    card = f"virtio-net-pci,netdev=net,mac={host.mac},bootindex=1"
+    if not host.uefi:
+        return ["-device", card]
+    settings = host.disk_dir / "efivars.fd"
+    if not settings.exists():
+        shutil.copy(_OVMF.format("VARS"), settings)
+    return [
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_OVMF.format('CODE')}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={settings}",
+        "-device", f"{card},romfile=",
+    ]  # fmt: skip
+
+
+def _disks(host: Host) -> list[str]:
+    words: list[str] = []
+    for number, size in enumerate(host.disks):
+        disk = host.disk_dir / f"disk{number}.raw"
+        if not disk.exists():
+            run("truncate", f"--size={size}", disk)
+        words += ["-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe,discard=unmap"]
+        boot = f",bootindex={number + 2}" if host.kind == "client" else ""
+        words += ["-device", f"virtio-blk-pci,drive=disk{number},serial=lab-disk{number}{boot}"]
+    return words
+
+
+def _greeting(host: Host) -> bool:
+    try:
+        _qmp(host, "query-status")
+        return True
+    except OSError:
+        return False
+
+
+def _qmp(host: Host, command: str) -> t.Any:
+    """Run one command of QEMU's control protocol and return its answer."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(host.dir / "qmp.sock"))
+        with peer.makefile("rw") as stream:
+            stream.readline()  # its greeting
+            for word in ("qmp_capabilities", command):
+                stream.write(json.dumps({"execute": word}) + "\n")
+                stream.flush()
+                answer = json.loads(stream.readline() or "{}")
+                while "event" in answer:
+                    answer = json.loads(stream.readline() or "{}")
+                if "return" not in answer:
+                    raise LabError(f"{host.name}: QEMU refused {word}: {answer}")
+    return answer["return"]
