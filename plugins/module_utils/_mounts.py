@@ -23,7 +23,7 @@ from ._plan import Step
 
 UNITS = "/etc/systemd/system"
 #: Where passing mounts stand, each in its own namespace: outside, an empty directory.
-_STAND = "/run/stateless/stand"
+STAND = "/run/stateless/stand"
 #: Mount, say so, and keep the namespace until the standard input ends.
 _HOLD = 'mount -t "$1" -o "$2" -- "$3" "$4" && echo mounted && read -r _'
 #: Mount, then run a program; the shell stays process 1 and reaps what the program leaves.
@@ -200,9 +200,9 @@ def view(what: str, fstype: str, options: t.Sequence[str]) -> t.Iterator[str]:
 
     :raises CommandFailed: it cannot be mounted.
     """
-    os.makedirs(_STAND, exist_ok=True)
+    os.makedirs(STAND, exist_ok=True)
     argv = ["unshare", "--mount", "--propagation", "private", "--"]
-    argv += ["sh", "-c", _HOLD, "sh", fstype, ",".join(options), what, _STAND]
+    argv += ["sh", "-c", _HOLD, "sh", fstype, ",".join(options), what, STAND]
     environment = {**os.environ, "PATH": search_path(), "LC_ALL": "C"}
     try:
         holder = subprocess.Popen(
@@ -214,7 +214,7 @@ def view(what: str, fstype: str, options: t.Sequence[str]) -> t.Iterator[str]:
     try:
         assert holder.stdout is not None  # for the type checker: it is a pipe
         if holder.stdout.readline() == "mounted\n":
-            descriptor = os.open(f"/proc/{holder.pid}/root{_STAND}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(f"/proc/{holder.pid}/root{STAND}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # from here on the descriptor alone holds the mount
         _said, complaint = holder.communicate()
         if descriptor is None:
@@ -227,14 +227,13 @@ def view(what: str, fstype: str, options: t.Sequence[str]) -> t.Iterator[str]:
             os.close(descriptor)
 
 
-def inside(what: str, fstype: str, options: t.Sequence[str], argv: t.Sequence[str]) -> tuple[list[str], str]:
-    """How to run *argv* with *what* mounted for it alone: the command, and the path where it sees the mount.
+def inside(what: str, fstype: str, options: t.Sequence[str], argv: t.Sequence[str]) -> list[str]:
+    """The command that runs *argv* with *what* mounted at :data:`STAND`, for it alone.
 
-    In *argv*, ``{}`` stands for that path. The program gets namespaces of its own for mounts and processes and dies
-    with this process, and all that it started with it: a killed run leaves no mount and no process.
+    The program gets namespaces of its own for mounts and processes and dies with this process, and all that it started
+    with it: a killed run leaves no mount and no process.
     """
-    os.makedirs(_STAND, exist_ok=True)
+    os.makedirs(STAND, exist_ok=True)
     command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private"]
     command += ["--pid", "--fork", "--kill-child", "--mount-proc", "--"]
-    command += ["sh", "-c", _INSIDE, "sh", fstype, ",".join(options), what, _STAND]
-    return [*command, *(word.replace("{}", _STAND) for word in argv)], _STAND
+    return [*command, "sh", "-c", _INSIDE, "sh", fstype, ",".join(options), what, STAND, *argv]
