@@ -100,7 +100,8 @@ notes:
     its end; until then no snapshot can be taken.
   - At rest, values in C(/proc/sys) and C(/sys) cannot be changed, and neither can the server's network, clock or kernel
     modules.
-  - M(ansible.builtin.reboot) at rest fails; booted it restarts the container.
+  - M(ansible.builtin.reboot) at rest is accepted and does nothing, like the start of a service; booted, it reboots the
+    container.
   - If the server's become method asks for a password, a become method inside the protosystem cannot ask for one too.
   - M(ansible.posix.synchronize) and others that make a connection of their own do not know this plugin.
 seealso:

@@ -39,10 +39,8 @@ setting() {
     esac
 }
 
-[ "$(id -u)" -eq 0 ] || refuse "only root can enter a protosystem, and the connection to the server is user $(id -un):\
- set stateless_server_become to true, or ansible_become for the server"
-[ -r "$configuration" ] || refuse "$configuration does not exist on the server $(uname -n):\
- apply the role stateless.linux.server to it first"
+[ "$(id -u)" -eq 0 ] || refuse "only root can enter a protosystem, and the user on the server is $(id -un): set stateless_server_become to true, or ansible_become for the server"
+[ -r "$configuration" ] || refuse "$configuration does not exist on the server $(uname -n): apply the role stateless.linux.server to it first"
 settings=$(cat "$configuration")
 setting root /srv/stateless
 root=$value/protosystems/$name
@@ -75,7 +73,8 @@ case $active in
 inactive | failed) ;;
 active)
     # systemd-nspawn is the unit; its child that is PID 1 of a namespace of its own is the container's init.
-    read -r children 2>/dev/null <"/proc/$main/task/$main/children" || children=
+    children=
+    read -r children 2>/dev/null <"/proc/$main/task/$main/children" # has no newline, so fails even then
     for child in $children; do
         while read -r key ids; do
             case $key:$ids in

@@ -27,6 +27,10 @@ cp -a /run/stateless/dev/. "$root/dev/" || fail "no devices"
 mount -t devpts -o newinstance,nosuid,noexec,gid=5,mode=620,ptmxmode=666 devpts "$root/dev/pts" || fail "no /dev/pts"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/dev/shm" || fail "no /dev/shm"
 mount --bind "$runtime" "$root/run" || fail "no /run"
+# Each command is a boot of its own, as it is in systemd-nspawn. So the module reboot, whose request systemctl ignores
+# in a chroot, finds that what it waits for has happened.
+cat "$root/proc/sys/kernel/random/uuid" >"$root/dev/.boot_id" || fail "no boot id"
+mount -o bind,ro "$root/dev/.boot_id" "$root/proc/sys/kernel/random/boot_id" || fail "no boot id"
 
 # resolv.conf, without a change to the tree: a link into /run gets its file there; a file gets another laid over it,
 # a copy, so that not even a write in place would reach the server. auto leaves alone a file that names a server
