@@ -54,7 +54,7 @@ class LogicalVolume:
     open: bool = False
     activation_skip: bool = False
     #: a snapshot that is being merged into its origin, or will be when that is activated next;
-    #: or the origin of such a snapshot
+    #: or the origin of such a COW snapshot
     merging: bool = False
     merge_failed: bool = False
     #: a COW snapshot that is full: its content is lost
@@ -265,22 +265,19 @@ def create_snapshot(
     tags: t.Iterable[str] = (),
     read_only: bool = False,
     active: bool = False,
-    activation_skip: bool = True,
+    activation_skip: bool | None = None,
 ) -> None:
     """Create the snapshot *name* of *origin*: thin, or, if it has a *size*, COW.
 
     :arg size: bytes for the differences of a COW snapshot.
     :arg active: of a thin snapshot; a COW snapshot is active exactly when its origin is.
+    :arg activation_skip: ``None`` as LVM has it: set for a thin snapshot, not set for a COW one.
     """
     options = ["--snapshot", "--name", name, "--permission", "r" if read_only else "rw", *_tags(tags)]
-    if size is None:
-        options += [
-            "--setactivationskip",
-            _flag(activation_skip),
-            "--activate",
-            _flag(active),
-            "--ignoreactivationskip",
-        ]
+    thin = size is None
+    options += ["--setactivationskip", _flag(thin if activation_skip is None else activation_skip)]
+    if thin:
+        options += ["--activate", _flag(active), "--ignoreactivationskip"]
     else:
         options += ["--size", f"{size}b"]
     _lvm("lvcreate", *options, f"{vg}/{origin}")
