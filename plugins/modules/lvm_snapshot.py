@@ -92,7 +92,7 @@ options:
   tags:
     description:
       - The tags of the snapshot, all of them; tags that it has besides are removed.
-      - A tag has letters, digits and V(_ + . - / = ! : & #).
+      - A tag has letters, digits and the characters V(_+.-/=!:&#).
     type: list
     elements: str
   replace_invalid:
