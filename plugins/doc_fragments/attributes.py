@@ -11,6 +11,12 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  action_group:
+    support: full
+    membership:
+      - stateless.linux.all
+      - stateless.linux.stateless
+    description: Use C(group/stateless.linux.stateless) in C(module_defaults) to set defaults for this module.
   check_mode:
     support: full
     description: Says what would change, and changes nothing.
@@ -26,6 +32,12 @@ attributes:
     INFO = r"""
 options: {}
 attributes:
+  action_group:
+    support: full
+    membership:
+      - stateless.linux.all
+      - stateless.linux.stateless
+    description: Use C(group/stateless.linux.stateless) in C(module_defaults) to set defaults for this module.
   check_mode:
     support: full
     description: The module only reads.
