@@ -12,8 +12,9 @@ version_added: 1.0.0
 description:
   - A snapshot is an immutable, numbered copy of a protosystem as it was at one moment.
   - It is consistent also while the protosystem is mounted or booted. Its filesystem stands still while the copy is
-    made. With the store V(lvm) that takes less than a second, whatever the size. With the store V(file) the copy shares its
-    blocks with the protosystem where the filesystem of the server can (Btrfs, XFS), else it takes as long as copying.
+    made. With the store V(lvm) that takes less than a second, whatever the size. With the store V(file) the copy
+    shares its blocks with the protosystem where the filesystem of the server can (Btrfs, XFS), else it takes as long as
+    copying.
   - The module waits for plays that run inside the protosystem, and keeps new ones out until the snapshot is taken.
   - A run that is killed leaves the old or the new snapshots. The next run clears up.
 author:
