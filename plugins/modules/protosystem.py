@@ -28,7 +28,7 @@ options:
       - V(booted), it exists and runs, read and write, in a container (systemd-nspawn). It is not booted again when the
         server boots.
       - V(stopped), it exists and is not booted.
-      - V(absent), it does not exist. It is stopped first, in order. Refused while it has snapshots, unless O(force=true).
+      - V(absent), it does not exist. It is stopped first. Refused while it has snapshots, unless O(force=true).
     type: str
     choices: [present, booted, stopped, absent]
     default: present
@@ -78,7 +78,7 @@ options:
         choices: [essential, apt, required, minbase, important, standard]
         default: important
       keyring:
-        description: Of V(mmdebstrap), a file or directory on the server with the keys that the archives are signed with.
+        description: Of V(mmdebstrap), a file or directory on the server with the keys of the archives.
         type: path
       repositories:
         description: Of V(dnf), the repositories to install from. By default those that the server itself uses.
@@ -116,8 +116,8 @@ options:
   tree:
     description:
       - Make it from a copy of this directory of the server, the root directory of a system.
-      - Hard links, ACLs, extended attributes and file capabilities are kept. Other filesystems mounted below it, and the
-        contents of C(/proc), C(/sys), C(/run) and C(/tmp), are left out.
+      - Hard links, ACLs, extended attributes and file capabilities are kept. Other filesystems mounted below it and the
+        contents of C(/proc), C(/sys), C(/run) and C(/tmp) are left out.
     type: path
   machine:
     description:
@@ -127,7 +127,7 @@ options:
         than root, C(sudo) without a password is used there.
     type: str
   exclude:
-    description: Of O(tree) and O(machine), what else to leave out, as in the FILTER RULES of rsync(1), such as V(/srv/*).
+    description: Of O(tree) and O(machine), what else to leave out, as a pattern of rsync(1) such as V(/srv/*).
     type: list
     elements: str
     default: []
