@@ -32,6 +32,8 @@ _MASKED = (
 #: Services of packages-server.txt: there, but not running before the role says so.
 _DISABLED = "dnsmasq nfs-server nfs-blkmap nginx rpcbind.socket rpcbind".split()
 _LOOPS = 128
+#: Run in a mount and a process namespace: a killed build leaves no mount in the tree and no process at work in it.
+_SEALED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
 
 def words(name: str) -> list[str]:
@@ -95,11 +97,9 @@ def _build(path: pathlib.Path, kind: str, release: str, packages: list[str]) -> 
 
 
 def _bootstrap(tree: pathlib.Path, release: str, packages: list[str], variant: str, log: pathlib.Path) -> None:
-    # In a mount namespace of its own: a killed run leaves no mount in the tree. The lists of packages stay,
-    # so that a host can install at once.
+    # The lists of packages stay, so that a host can install at once.
     run(
-        "unshare", "--mount", "--propagation=private", "--",
-        "mmdebstrap", "--mode=root", f"--variant={variant}", f"--include={','.join(packages)}",
+        *_SEALED, "mmdebstrap", "--mode=root", f"--variant={variant}", f"--include={','.join(packages)}",
         f'--aptopt=Acquire::http::Proxy "{proxy.URL}"', '--aptopt=Acquire::Languages "none"',
         "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists", release, tree,
         timeout=1500, log=log,
@@ -117,6 +117,9 @@ def _settle(tree: pathlib.Path, kind: str, log: pathlib.Path) -> None:
     (tree / "etc/resolv.conf").write_text("# The lab has no name server of its own.\n")
     # An empty machine-id would make every boot a first boot, which enables every service there is.
     (tree / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+    # "Updated": else every boot of a fresh overlay rebuilds the caches of ld.so, hwdb and the journal's catalogue.
+    for directory in ("etc", "var"):
+        (tree / directory / ".updated").touch()
     run("systemctl", f"--root={tree}", "mask", *_MASKED, log=log)
     for unit in _DISABLED:
         run("systemctl", f"--root={tree}", "disable", unit, check=False, log=log)
@@ -132,7 +135,7 @@ def _settle(tree: pathlib.Path, kind: str, log: pathlib.Path) -> None:
     settings = tree / "etc/initramfs-tools"
     (settings / "conf.d/lab").write_text("MODULES=list\nCOMPRESS=zstd\n")
     (settings / "modules").write_text("virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n")
-    run("unshare", "--mount", "--propagation=private", "--", "chroot", tree, "update-initramfs", "-u", log=log, timeout=300)
+    run(*_SEALED, "chroot", tree, "update-initramfs", "-u", log=log, timeout=300)
 
 
 def _boot_files(tree: pathlib.Path, into: pathlib.Path) -> None:

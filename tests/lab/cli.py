@@ -116,7 +116,8 @@ def _console(lab: str, name: str, follow: bool) -> None:
 
 
 def _act(options: argparse.Namespace) -> None:
-    command, lab = options.command, getattr(options, "lab", None)
+    command: str = options.command
+    lab: t.Any = getattr(options, "lab", None)
     if command == "up":
         base = options.base or ("server" if options.server == "vm" else "plain")
         control.up(lab, options.server, options.release, options.memory, options.disk, base)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import time
 
 from . import network
@@ -14,6 +15,10 @@ from .process import LabError, run, spawn
 from .state import Host, Lab
 
 _CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
+def _machine(host: Host) -> str:
+    return f"stateless-{host.lab}-{host.name}"
 
 
 def _root(host: Host) -> pathlib.Path:
@@ -29,7 +34,7 @@ def _cgroups(host: Host) -> list[pathlib.Path]:
         roots = [_CGROUPS]
     else:
         roots = [_CGROUPS / name for name in ("unified", "systemd") if (_CGROUPS / name / "cgroup.procs").exists()]
-    return [root / f"stateless-{host.lab}-{host.name}" for root in roots]
+    return [root / _machine(host) for root in roots]
 
 
 def start(lab: Lab, host: Host) -> None:
@@ -49,7 +54,7 @@ def start(lab: Lab, host: Host) -> None:
     spawn(
         [
             "systemd-nspawn", "--quiet", "--boot", f"--directory={root}", "--console=pipe",
-            f"--machine=stateless-{host.lab}-{host.name}", f"--hostname={host.name}",
+            f"--machine={_machine(host)}", f"--hostname={host.name}",
             f"--network-namespace-path={network.container(lab, host)}",
             "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
             "--capability=all", "--bind=/dev/loop-control",
@@ -83,6 +88,8 @@ def remove(host: Host) -> None:
         run("umount", root)
     for group in _cgroups(host):
         _remove_cgroup(group)
+    # nspawn does not remove this one where /run is no tmpfs.
+    shutil.rmtree(f"/run/systemd/nspawn/propagate/{_machine(host)}", ignore_errors=True)
 
 
 def _detach_loops(root: pathlib.Path) -> None:

@@ -87,11 +87,10 @@ def _up_as_asked(lab: Lab, kind: str, release: str, memory: int, disks: list[str
     if not hosts or not ssh.answers(hosts[0].address):
         return False
     server = hosts[0]
-    is_, asked = (server.kind, server.release, server.disks), (kind, release, disks)
-    if kind == "vm":
-        is_, asked = (*is_, server.memory), (*asked, memory)
+    is_ = [server.kind, server.release, *server.disks, server.memory if kind == "vm" else 0]
+    asked = [kind, release, *disks, memory if kind == "vm" else 0]
     if is_ != asked:
-        raise LabError(f"lab {lab.name} is up with {is_}, not {asked}: first lab down {lab.name}")
+        raise LabError(f"lab {lab.name} is up as {is_}, not {asked}: first lab down {lab.name}")
     say(f"{lab.name}: is up, server {server.address}")
     return True
 
@@ -199,7 +198,7 @@ def reboot(name: str, host_name: str, grace: float = 120) -> str:
         with contextlib.suppress(LabError):  # the connection may die with the host
             ssh.call(host.address, "systemctl reboot", timeout=30)
         if _gone(host, boot, grace):
-            if not host.running:  # nspawn leaves starting it again to whoever started it
+            if host.kind == "container":  # nspawn leaves starting it again to whoever started it
                 on(name, host_name)
             return boot
         say(f"{host_name}: no orderly reboot in {grace:.0f} s")
@@ -217,6 +216,8 @@ def reboot(name: str, host_name: str, grace: float = 120) -> str:
 
 def _gone(host: Host, boot: str, timeout: float) -> bool:
     """Whether the system of that boot id ended within *timeout* seconds."""
+    if host.kind == "container" and host.process:
+        return host.process.ended(timeout)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not host.running or ssh.answers(host.address) != boot:

@@ -8,6 +8,7 @@ The lab stands apart from the library of the collection on purpose: it must work
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -116,10 +117,8 @@ class Process:
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal, if it is still there."""
         if self.alive:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
     def ended(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for its end; tell whether it came."""

@@ -10,8 +10,7 @@ import socket
 import time
 
 from .process import LabError, run, say, tail
-from .state import CACHE, Host, lock
-from .state import Lab
+from .state import CACHE, Host, Lab, lock
 
 #: Lab hosts are made anew all the time: there is no host key to know them by.
 OPTIONS = (
@@ -20,6 +19,7 @@ OPTIONS = (
     "-o", "GlobalKnownHostsFile=/dev/null",
     "-o", "LogLevel=ERROR",
     "-o", "IdentitiesOnly=yes",
+    "-o", "BatchMode=yes",
     "-o", "ConnectTimeout=10",
     "-o", "ServerAliveInterval=15",
     "-o", "ServerAliveCountMax=8",
@@ -64,14 +64,19 @@ def _greets(address: str) -> bool:
         return False
 
 
-def answers(address: str) -> str:
-    """The boot id of the host that takes our key at that address; "" if none does."""
-    if not _greets(address):
-        return ""
+def _boot_id(address: str) -> str:
+    """What tells one boot of a host from the next; "" if it does not let us in."""
+    # In a container the kernel's boot id is that of the machine: the start of its first process is its own.
+    command = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
     try:
-        return call(address, "cat /proc/sys/kernel/random/boot_id", timeout=40).strip()
+        return "-".join(call(address, command, timeout=40).split())
     except LabError:
         return ""
+
+
+def answers(address: str) -> str:
+    """The boot id of the host that takes our key at that address; "" if none does."""
+    return _boot_id(address) if _greets(address) else ""
 
 
 def wait(lab: Lab, host: Host, timeout: float, not_boot: str = "") -> float:
@@ -86,12 +91,15 @@ def wait(lab: Lab, host: Host, timeout: float, not_boot: str = "") -> float:
 
     deadline = time.monotonic() + timeout
     told = time.monotonic()
+    seen = "no address found for its MAC" if host.kind == "client" else "no SSH server"
     while time.monotonic() < deadline:
         if not host.running:
             raise LabError(f"{host.name} has stopped{tail(host.log)}{tail(host.console)}")
         known = [host.address] if host.kind != "client" else network.addresses_of(lab, host.mac)
         for address in known:
-            boot = answers(address)
+            greets = _greets(address)
+            seen = f"{address} " + ("has an SSH server that does not let us in" if greets else "has no SSH server")
+            boot = _boot_id(address) if greets else ""
             if boot and boot != not_boot:
                 host.address = address
                 host.boot_seconds = round(time.time() - host.powered, 1)
@@ -101,4 +109,4 @@ def wait(lab: Lab, host: Host, timeout: float, not_boot: str = "") -> float:
             told = time.monotonic()
             say(f"{host.name}: no ssh yet, {time.time() - host.powered:.0f} s after power-on")
         time.sleep(0.2 if host.kind == "container" else 1)
-    raise LabError(f"{host.name}: no ssh after {timeout:.0f} seconds{tail(host.log)}{tail(host.console)}")
+    raise LabError(f"{host.name}: no ssh after {timeout:.0f} seconds ({seen}){tail(host.log)}{tail(host.console)}")
