@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image in the making: built beside, visible at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import typing as t
+
+from .._boot import arguments, ipxe
+from .._files import sync_directory, write
+from .._plan import Step
+from .._snapshot.manifest import view_snapshot
+from . import leftovers, manifest, public, ram
+from .manifest import Image
+
+if t.TYPE_CHECKING:
+    from .._server import Server
+    from .._snapshot.manifest import Snapshot
+    from .kernel import Kernel
+
+
+def script(server: Server, image: Image, image_format: str, extra: t.Sequence[str]) -> str:
+    """The boot script of a format of *image*."""
+    protosystem, serial = image.protosystem, image.serial
+    if image_format == "nfs":
+        found = arguments.nfs_arguments(protosystem, serial, server.snapshot_mount(protosystem, serial))
+    else:
+        found = arguments.ram_arguments(protosystem, serial, image.formats["ram"]["file"])
+    return ipxe.image_script(protosystem, serial, image_format, found, extra)
+
+
+@dataclasses.dataclass
+class Building:
+    """What is to be published of *snapshot*, and how.
+
+    Files first, the manifest last: a new image appears with the rename of its directory, a new format of a published
+    one with the rename of the manifest.
+    """
+
+    server: Server
+    snapshot: Snapshot
+    #: the image as it will be; of new files only the names are known until they are built
+    image: Image
+    #: its formats that are not published yet
+    formats: t.Sequence[str]
+    #: None if the image is there already, and with it its kernel
+    kernel: Kernel | None
+    extra: t.Sequence[str]
+
+    def __post_init__(self) -> None:
+        self.beside = leftovers.beside(self.server, self.snapshot.protosystem, self.snapshot.serial, "new")
+
+    def plan(self) -> list[Step]:
+        """The steps that publish."""
+        steps = []
+        if self.kernel is not None:
+            steps.append(Step(f"copy the kernel {self.kernel.version} and its initrd", self._copy))
+        if "ram" in self.formats:
+            settings = self.image.formats["ram"]
+            text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
+            steps.append(Step(text, self._make))
+        what = f"snapshot {self.snapshot.serial} of {self.snapshot.protosystem}"
+        return [*steps, Step(f"publish {what} as {' and '.join(self.formats)}", self._publish)]
+
+    def _copy(self) -> None:
+        assert self.kernel is not None  # for the type checker: see plan()
+        public.make_directory(self.beside)
+        with view_snapshot(self.server, self.snapshot) as tree:
+            public.copy(os.path.join(tree, self.kernel.kernel), os.path.join(self.beside, "vmlinuz"))
+            public.copy(os.path.join(tree, self.kernel.initrd), os.path.join(self.beside, "initrd"))
+
+    def _make(self) -> None:
+        settings = self.image.formats["ram"]
+        public.make_directory(self.beside)
+        ram.build(self.server, self.snapshot, settings, os.path.join(self.beside, settings["file"]))
+
+    def _publish(self) -> None:
+        public.make_directory(self.beside)
+        built = {name: public.finish(os.path.join(self.beside, name)) for name in sorted(os.listdir(self.beside))}
+        self.image = dataclasses.replace(self.image, files={**self.image.files, **built})
+        for image_format in self.formats:
+            text = script(self.server, self.image, image_format, self.extra)
+            write(os.path.join(self.beside, manifest.script_name(image_format)), text)
+        directory = self.server.image(self.snapshot.protosystem, self.snapshot.serial)
+        if self.kernel is not None:
+            manifest.store(self.beside, self.image)
+            sync_directory(self.beside)
+            os.rename(self.beside, directory)
+            sync_directory(os.path.dirname(directory))
+            return
+        for name in os.listdir(self.beside):
+            os.rename(os.path.join(self.beside, name), os.path.join(directory, name))
+        sync_directory(directory)
+        manifest.store(directory, self.image)
+        shutil.rmtree(self.beside)
