@@ -6,7 +6,7 @@
 # Sourced by setup and with: where things lie.
 
 clone=$(readlink -f "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../..")
-cache=${STATELESS_CACHE:-/var/cache/stateless}
+cache=$(realpath -m "${STATELESS_CACHE:-/var/cache/stateless}")
 
 # The Python that the pinned ansible-core runs on: the distribution's own first, since that is what a bare
 # machine has.

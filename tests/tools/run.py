@@ -79,13 +79,13 @@ def test_steps() -> list[Step]:
             Step(
                 f"molecule {name}",
                 ("molecule", "test", "-s", name),
-                timeout=2700,
+                timeout=2400,
                 lab=True,
                 undo=("molecule", "destroy", "-s", name),
             )
         )
     if (CLONE / "tests/e2e").is_dir():
-        steps.append(Step("e2e", ("pytest", "-p", "no:cacheprovider", "-v", "tests/e2e"), timeout=2700, lab=True))
+        steps.append(Step("e2e", ("pytest", "-p", "no:cacheprovider", "-v", "tests/e2e"), timeout=2400, lab=True))
     return steps
 
 
@@ -179,6 +179,7 @@ class Run:
             try:
                 while process.poll() is None:
                     time.sleep(0.1)
+                    reap(process)
                     now = time.monotonic()
                     if self.verbose:
                         shown = show(log, shown)
@@ -240,19 +241,28 @@ def end(process: subprocess.Popen[bytes]) -> None:
             except ProcessLookupError:
                 continue
         for _attempt in range(50):
-            reap()
+            reap(process)
             if not descendants(os.getpid()):
                 return
             time.sleep(0.1)
 
 
-def reap() -> None:
-    """Collect orphans that ended: as subreaper this process is their parent."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Collect every child that ended, orphans that this process adopted too: who waits for them sees them gone.
+
+    The status of *process* itself is left to :meth:`subprocess.Popen.poll`, which would take a lost one for 0.
+    """
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None:
+            return
+        if ended.si_pid == process.pid:
+            process.poll()
+        else:
+            os.waitpid(ended.si_pid, 0)
 
 
 def descendants(root: int) -> list[int]:
