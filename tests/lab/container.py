@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -95,24 +96,26 @@ def remove(host: Host) -> None:
 def _detach_loops(root: pathlib.Path) -> None:
     """Detach the loop devices on files of the container, and those on files in filesystems on such devices."""
     deadline = time.monotonic() + 15
-    while True:
-        stat = os.stat(root)
-        inside = {f"{os.major(stat.st_dev)}:{os.minor(stat.st_dev)}"}
-        mine: list[str] = []
-        lines = run("losetup", "--list", "--noheadings", "--raw", "-O", "NAME,MAJ:MIN,BACK-MAJ:MIN").splitlines()
-        pending = [line.split() for line in lines]
-        while grown := [words for words in pending if len(words) == 3 and words[2] in inside]:
-            for words in grown:
-                pending.remove(words)
-                inside.add(words[1])
-                mine.insert(0, words[0])
-        if not mine:
-            return
+    while mine := _loops(root):
         for device in mine:
             run("losetup", "--detach", device, check=False)
         if time.monotonic() > deadline:
             raise LabError(f"loop devices of the container stay in use: {', '.join(mine)}")
         time.sleep(0.2)
+
+
+def _loops(root: pathlib.Path) -> list[str]:
+    """The loop devices that stand on the filesystem mounted on *root*, the innermost first."""
+    stat = os.stat(root)
+    inside = {f"{os.major(stat.st_dev)}:{os.minor(stat.st_dev)}"}
+    listed = json.loads(run("losetup", "--list", "--json", "-O", "NAME,MAJ:MIN,BACK-MAJ:MIN") or "{}")
+    others = [{name: str(value).strip() for name, value in one.items()} for one in listed.get("loopdevices", [])]
+    found: list[str] = []
+    while more := [one for one in others if one["back-maj:min"] in inside]:
+        others = [one for one in others if one not in more]
+        inside |= {one["maj:min"] for one in more}
+        found = [one["name"] for one in more] + found
+    return found
 
 
 def _remove_cgroup(group: pathlib.Path) -> None:
