@@ -192,7 +192,7 @@ kept_in_use:
       returned: always
       sample: [the channel stable points to it]
 seconds:
-  description: How many seconds the copy of the volume took. Writers had to wait no longer than that.
+  description: How many seconds writers in the protosystem had to wait at most, while the volume was copied.
   type: float
   returned: O(state=present)
   sample: 0.41

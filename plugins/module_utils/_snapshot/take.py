@@ -59,7 +59,7 @@ class Taking:
     #: None: compute no digest
     cache: Cache | None
     result: Snapshot | None = None
-    #: seconds for which writers had to wait (at most): the volume was made
+    #: seconds for which writers had to wait, at most
     seconds: float = 0.0
 
     @property
@@ -84,15 +84,19 @@ class Taking:
             self.cache.save()
 
     def _copy(self) -> int:
-        """Make the volume; returns the time, in nanoseconds since the epoch, from which on nothing was written."""
-        where = self.server.protosystem_mount(self.record.name)
-        standstill = frozen(where) if self.store.needs_freeze else contextlib.nullcontext()
-        began = time.monotonic()
-        with standstill:
-            now = time.time_ns()
-            self.store.snapshot(self.record.name, self.volume)
-        self.seconds = round(time.monotonic() - began, 3)
+        """Make the volume; returns the time, in nanoseconds since the epoch, when that began."""
+        now, began = time.time_ns(), time.monotonic()
+        self.store.snapshot(self.record.name, self.volume, self._standstill())
+        # what the standstill took, if the store needed it
+        self.seconds = self.seconds or round(time.monotonic() - began, 3)
         return now
+
+    @contextlib.contextmanager
+    def _standstill(self) -> t.Iterator[None]:
+        began = time.monotonic()
+        with frozen(self.server.protosystem_mount(self.record.name)):
+            yield
+        self.seconds = round(time.monotonic() - began, 3)
 
     def _describe(self, created: int) -> Snapshot:
         volume = self.store.get(self.volume)

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+import typing as t
 
 from .._command import run
 from .._errors import NotFound
@@ -30,8 +31,6 @@ _FILE = re.compile(r"(?P<complete>(?!\.)(?P<name>.+)\.img)|\.(?P<unfinished>.+)\
 
 class FileStore(Store):
     """Volumes as files below ``ROOT/volumes``."""
-
-    needs_freeze = True
 
     def __init__(self, root: str) -> None:
         self.directory = os.path.join(root, "volumes")
@@ -102,9 +101,10 @@ class FileStore(Store):
                 return False
         return True
 
-    def snapshot(self, origin: str, name: str) -> None:
+    def snapshot(self, origin: str, name: str, standstill: t.ContextManager[object]) -> None:
         beside = self._unfinished(name)
-        run(["cp", "--reflink=auto", "--sparse=always", "--", self.path(origin), beside])
+        with standstill:
+            run(["cp", "--reflink=auto", "--sparse=always", "--", self.path(origin), beside])
         descriptor = os.open(beside, os.O_RDONLY)
         try:
             os.fchmod(descriptor, 0o400)

@@ -39,9 +39,6 @@ class Volume:
 class Store(abc.ABC):
     """Volumes by name. Sizes are bytes. Every method may raise CommandFailed besides what it says."""
 
-    #: Whether the user has to freeze a mounted filesystem (fsfreeze(8)) during :meth:`snapshot`.
-    needs_freeze: bool
-
     @abc.abstractmethod
     def volumes(self) -> dict[str, Volume]:
         """All volumes of the store, by name."""
@@ -59,8 +56,12 @@ class Store(abc.ABC):
         """Raise :class:`NoRoom` if there is not enough room to copy *origin*."""
 
     @abc.abstractmethod
-    def snapshot(self, origin: str, name: str) -> None:
-        """Make the read-only volume *name* with the present content of *origin*."""
+    def snapshot(self, origin: str, name: str, standstill: t.ContextManager[object]) -> None:
+        """Make the read-only volume *name* with the present content of *origin*.
+
+        :arg standstill: while it is entered, nothing is written to *origin*. For a store that does not see to it itself,
+            which enters it for no longer than the copy takes.
+        """
 
     @abc.abstractmethod
     def rename(self, old: str, new: str) -> None:

@@ -10,6 +10,7 @@ read-only and not activated at boot (activation skip), unless :meth:`ThinStore.a
 from __future__ import annotations
 
 import os
+import typing as t
 
 from .._errors import NotFound
 from . import lvm
@@ -23,9 +24,6 @@ POOL_LIMIT = 90.0
 
 class ThinStore(Store):
     """Volumes in the thin pool *vg*/*pool*."""
-
-    # LVM freezes a mounted filesystem by itself while it suspends the origin
-    needs_freeze = False
 
     def __init__(self, vg: str, pool: str) -> None:
         self.vg = vg
@@ -69,7 +67,8 @@ class ThinStore(Store):
     def create(self, name: str, size: int) -> None:
         lvm.create_thin(self.vg, self.pool, name, size, (TAG,))
 
-    def snapshot(self, origin: str, name: str) -> None:
+    def snapshot(self, origin: str, name: str, standstill: t.ContextManager[object]) -> None:
+        # LVM freezes a mounted filesystem by itself while it suspends the origin
         lvm.create_snapshot(self.vg, origin, name, tags=(TAG,), read_only=True)
 
     def rename(self, old: str, new: str) -> None:
