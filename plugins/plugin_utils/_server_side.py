@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import typing as t
 
 #: The status of enter.sh, rest.sh and login.sh when the command was not run; the reason follows :data:`_PREFIX`.
 _REFUSED = 113
 _PREFIX = "stateless.linux.protosystem: "
+#: How Ansible starts the job of an async task: the wrapper, a job id, the seconds that it may take.
+_ASYNC_TASK = re.compile(r"/async_wrapper\.py \S+ \d+ ")
 
 
 @functools.lru_cache
@@ -30,7 +33,7 @@ def enter(protosystem: str, user: str, resolv_conf: str, command: str) -> str:
     :arg resolv_conf: ``auto``, ``server`` or ``tree``, as in the plugin's documentation.
     :arg command: a line for /bin/sh inside. Its status, output and input are those of the whole.
     """
-    job = "yes" if "/async_wrapper.py" in command else "no"
+    job = "yes" if _ASYNC_TASK.search(command) else "no"
     argv = ["/bin/sh", "-c", _script("enter"), "enter", _script("rest"), _script("login")]
     return " ".join(shlex.quote(word) for word in [*argv, protosystem, user, resolv_conf, job, command])
 
