@@ -13,7 +13,7 @@ import typing as t
 
 from .._command import CommandFailed, find, run
 from .._errors import InvalidValue
-from .._mounts import inside
+from .._mounts import STAND, inside
 from .._volumes.filesystem import read_only
 from .._volumes.store import open_store
 
@@ -124,7 +124,5 @@ def build(server: Server, snapshot: Snapshot, settings: t.Mapping[str, t.Any], o
         stack.callback(store.detach, snapshot.volume)
         what, options = store.mount_source(snapshot.volume)
         # mkfs.erofs follows a link to what its text says, so a view will not do: the program gets the mount itself
-        argv, _where = inside(
-            what, snapshot.filesystem, (*read_only(snapshot.filesystem), *options), command(settings, "{}", output)
-        )
-        run(argv)
+        options = (*read_only(snapshot.filesystem), *options)
+        run(inside(what, snapshot.filesystem, options, command(settings, STAND, output)))
