@@ -32,8 +32,9 @@ _MASKED = (
 #: Services of packages-server.txt: there, but not running before the role says so.
 _DISABLED = "dnsmasq nfs-server nfs-blkmap nginx rpcbind.socket rpcbind".split()
 _LOOPS = 128
-#: Run in a mount and a process namespace: a killed build leaves no mount in the tree and no process at work in it.
-_SEALED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
+#: Run in a mount and a process namespace that end with us: a killed build leaves no mount in the tree and no
+#: process at work in it.
+_SEALED = tuple("setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc --".split())
 
 
 def words(name: str) -> list[str]:

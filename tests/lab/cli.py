@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 import typing as t
 
 from . import control, report, ssh, state
-from .process import LabError, say
+from .process import LabError, catch_interrupts, say
 
 _TEXT = """\
 Test hosts on a network of their own, 10.77.N.0/24. The server is always called "server" and has
@@ -155,13 +154,9 @@ def _act(options: argparse.Namespace) -> None:
             control.down(name)
 
 
-def _terminated(number: int, frame: t.Any) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """Run one command; return its exit status: 0, 1 a failure that was told, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminated)
+    catch_interrupts()
     try:
         _act(_parser().parse_args())
     except LabError as error:

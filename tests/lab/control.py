@@ -54,10 +54,9 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
         if found:
             say(f"clearing up what an earlier run of {name} left")
             _tear_down(found)
-        with state.global_lock():
+        with state.global_lock(), _or_forget(lab):
             lab = state.claim(name)
-            with _or_down_locked(lab):
-                proxy.up()
+            proxy.up()
         with _or_down(lab):
             host = Host(name, "server", kind, 0, lab.mac(0), lab.address(2), memory, release, disks=disks)
             host.base = str(base.get(kind, release, variant))
@@ -71,7 +70,7 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
 
 
 @contextlib.contextmanager
-def _or_down_locked(lab: Lab) -> t.Iterator[None]:
+def _or_forget(lab: Lab) -> t.Iterator[None]:
     """As :func:`_or_down`, for a lab that has nothing yet, while the lock of all labs is held."""
     try:
         yield

@@ -28,6 +28,38 @@ def say(text: str) -> None:
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
+class _Interrupts:
+    """SIGINT and SIGTERM raise KeyboardInterrupt, but not between the start of a program and its being known."""
+
+    held = 0
+    pending = False
+
+    @classmethod
+    def handle(cls, _number: int, _frame: t.Any) -> None:
+        cls.pending = cls.held > 0
+        if not cls.pending:
+            raise KeyboardInterrupt
+
+
+def catch_interrupts() -> None:
+    """From now on, SIGINT and SIGTERM raise KeyboardInterrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _Interrupts.handle)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> t.Iterator[None]:
+    """Put an interrupt off until the end of the body."""
+    _Interrupts.held += 1
+    try:
+        yield
+    finally:
+        _Interrupts.held -= 1
+    if _Interrupts.pending and not _Interrupts.held:
+        _Interrupts.pending = False
+        raise KeyboardInterrupt
+
+
 def run(
     *argv: str | pathlib.Path,
     timeout: float = 60,
@@ -43,29 +75,32 @@ def run(
     :raises LabError: it failed, is missing, or took too long.
     """
     words = [str(word) for word in argv]
-    sink: t.Any = open(log, "ab") if log else subprocess.PIPE  # noqa: SIM115  (closed below)
-    try:
-        done = subprocess.run(
-            words,
-            input=stdin.encode() if stdin is not None else None,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=sink,
-            stderr=subprocess.STDOUT if log else subprocess.PIPE,
-            timeout=timeout,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except FileNotFoundError as error:
-        raise LabError(f"the program {words[0]} is missing: install the packages of tests/lab/packages.txt") from error
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"{' '.join(words)}: no end after {timeout:.0f} seconds{tail(log)}") from error
-    finally:
-        if log:
-            sink.close()
-    if check and done.returncode != 0:
-        said = tail(log) if log else ": " + (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise LabError(f"{' '.join(words)} failed with status {done.returncode}{said}")
-    return "" if log else done.stdout.decode(errors="replace").rstrip("\n")
+    child: subprocess.Popen[bytes] | None = None
+    with contextlib.ExitStack() as stack:
+        sink: t.Any = stack.enter_context(log.open("ab")) if log else subprocess.PIPE
+        try:
+            with uninterrupted():
+                child = subprocess.Popen(
+                    words,
+                    stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                    env={**os.environ, "LC_ALL": "C"},
+                )
+            out, err = child.communicate(stdin.encode() if stdin is not None else None, timeout)
+        except FileNotFoundError as error:
+            raise LabError(f"the program {words[0]} is missing: install tests/lab/packages.txt") from error
+        except BaseException as error:
+            if child:
+                child.kill()
+                child.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise LabError(f"{' '.join(words)}: no end after {timeout:.0f} seconds{tail(log)}") from error
+            raise
+    if check and child.returncode != 0:
+        said = tail(log) if log else ": " + (err or out).decode(errors="replace").strip()
+        raise LabError(f"{' '.join(words)} failed with status {child.returncode}{said}")
+    return "" if log else out.decode(errors="replace").rstrip("\n")
 
 
 def tail(log: pathlib.Path | None, lines: int = 25) -> str:
@@ -154,9 +189,14 @@ def spawn(
     join = "".join(f"echo $$ > '{group}/cgroup.procs' && " for group in enter)
     script = f'{join}cat "/proc/$$/stat" > "$0" && exec "$@"'
     record.unlink(missing_ok=True)
+    with uninterrupted():
+        return _spawn(["/bin/sh", "-c", script, str(record), *map(str, argv)], record, log, env)
+
+
+def _spawn(argv: list[str], record: pathlib.Path, log: pathlib.Path, env: t.Mapping[str, str] | None) -> Process:
     with log.open("ab") as sink:
         subprocess.Popen(
-            ["/bin/sh", "-c", script, str(record), *map(str, argv)],
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -169,4 +209,4 @@ def spawn(
         if process:
             return process
         time.sleep(0.01)
-    raise LabError(f"{argv[0]} did not start{tail(log)}")
+    raise LabError(f"{argv[4]} did not start{tail(log)}")
