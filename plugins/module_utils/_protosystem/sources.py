@@ -87,7 +87,7 @@ class Copy(Source):
     exclude: tuple[str, ...] = ()
     #: further mount points below :attr:`tree` that belong to the system, such as /boot
     filesystems: tuple[str, ...] = ()
-    #: paths of the server that are never copied: what this collection keeps
+    #: paths that are never copied: what this collection keeps on a server
     own: tuple[str, ...] = ()
 
     @property
@@ -138,7 +138,7 @@ class Copy(Source):
         return copies
 
     def _excluded(self) -> list[str]:
-        below = (os.path.relpath(path, self.tree) for path in self.own if not self.machine)
+        below = (os.path.relpath(path, self.tree) for path in self.own)
         return [*_PASSING, *(f"/{path}" for path in below if not path.startswith("..")), *self.exclude]
 
     @property

@@ -59,8 +59,8 @@ class Store(abc.ABC):
     def snapshot(self, origin: str, name: str, standstill: t.ContextManager[object]) -> None:
         """Make the read-only volume *name* with the present content of *origin*.
 
-        :arg standstill: while it is entered, nothing is written to *origin*. For a store that does not see to it itself,
-            which enters it for no longer than the copy takes.
+        :arg standstill: while it is entered, nothing is written to *origin*. For a store that does not see to that
+            itself, which enters it for no longer than the copy takes.
         """
 
     @abc.abstractmethod
