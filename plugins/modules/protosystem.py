@@ -184,8 +184,8 @@ EXAMPLES = r"""
       packages: ["@core", kernel, python3]
       repositories:
         - name: fedora
-          metalink: https://mirrors.fedoraproject.org/metalink?repo=fedora-$releasever&arch=$basearch
-          gpgkey: [https://fedoraproject.org/fedora.gpg]
+          metalink: https://mirror.example.org/metalink?repo=fedora-$releasever&arch=$basearch
+          gpgkey: [https://mirror.example.org/fedora.gpg]
 
 - name: Make one of a machine that was set up by hand
   stateless.linux.protosystem:
