@@ -16,7 +16,7 @@ description:
     killed leaves nothing visible, and the next run for the protosystem clears up.
   - Going back is pointing the channel at an older image. Nothing is built for that.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   protosystem:
     description: The protosystem.

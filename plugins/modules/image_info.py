@@ -13,7 +13,7 @@ description:
   - Says which snapshots of a protosystem are published and how, whether they are mounted and exported, who runs
     them over NFS, and where the channels point.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   protosystem:
     description: The protosystem.

@@ -17,7 +17,7 @@ description:
   - What the options leave out stays as it is on a snapshot that exists. All that is wrong is found before anything is
     changed.
 author:
-  - The stateless.linux contributors (@stateless-linux)
+  - The stateless.linux contributors (!UNKNOWN)
 extends_documentation_fragment:
   - stateless.linux.attributes
 requirements:

@@ -13,7 +13,7 @@ description:
   - Lists the LVM snapshots of this host, thin and COW, with their health, and how full the thin pools are.
   - A snapshot that is being merged is listed too, until that is done.
 author:
-  - The stateless.linux contributors (@stateless-linux)
+  - The stateless.linux contributors (!UNKNOWN)
 extends_documentation_fragment:
   - stateless.linux.attributes.info
 requirements:

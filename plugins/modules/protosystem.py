@@ -16,7 +16,7 @@ description:
     protosystem that exists they are ignored.
   - A run that is killed while it makes a protosystem leaves none. The next run clears up.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   name:
     description: The name of the protosystem, 1 to 63 lower-case letters, digits and hyphens.

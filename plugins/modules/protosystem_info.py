@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Lists the protosystems that a server has.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   name:
     description: Only the protosystem of this name. By default, all.

@@ -18,7 +18,7 @@ description:
   - The module waits for plays that run inside the protosystem, and keeps new ones out until the snapshot is taken.
   - A run that is killed leaves the old or the new snapshots. The next run clears up.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   protosystem:
     description: The protosystem.

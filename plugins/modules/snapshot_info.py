@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Lists the snapshots that a server has.
 author:
-  - The stateless.linux contributors (@stateless)
+  - The stateless.linux contributors (!UNKNOWN)
 options:
   protosystem:
     description: Only the snapshots of this protosystem. By default, those of all.
