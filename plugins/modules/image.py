@@ -84,7 +84,7 @@ options:
     description:
       - How hard to compress, from 1 (fast). V(zstd) goes up to 22, V(lz4) in EROFS up to 12, V(xz) in EROFS up to
         9. The others have no levels.
-      - If left out, the default of mksquashfs (15 for V(zstd)) or mkfs.erofs.
+      - V(6) for V(zstd) in squashfs unless given, else the default of mksquashfs or mkfs.erofs.
     type: int
   force:
     description:
@@ -199,7 +199,7 @@ image:
       returned: always
       sample:
         nfs: {"path": "/srv/stateless/snapshots/lab-desktop/7"}
-        ram: {"file": "root.squashfs", "filesystem": "squashfs", "compression": "zstd", "compression_level": null}
+        ram: {"file": "root.squashfs", "filesystem": "squashfs", "compression": "zstd", "compression_level": 6}
     files:
       description: Its files, by name, each with its C(size) in bytes and its C(sha256).
       type: dict

@@ -90,7 +90,7 @@ images:
       returned: always
       sample:
         nfs: {"path": "/srv/stateless/snapshots/lab-desktop/7"}
-        ram: {"file": "root.squashfs", "filesystem": "squashfs", "compression": "zstd", "compression_level": null}
+        ram: {"file": "root.squashfs", "filesystem": "squashfs", "compression": "zstd", "compression_level": 6}
     files:
       description: Its files, by name, each with its C(size) in bytes and its C(sha256).
       type: dict
