@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import shutil
 import time
 
 from . import network
-from .process import LabError, run, spawn
+from .process import LabError, Process, run, spawn
 from .state import Host, Lab
 
 _CGROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -70,15 +71,31 @@ def start(lab: Lab, host: Host) -> None:
 
 
 def stop(host: Host) -> None:
-    """End it at once. Its first process is killed, so that nspawn clears up after itself."""
+    """End it at once. Its first process is killed, so that nspawn clears up after itself; then whatever is left."""
     process = host.process
-    if not process or not process.alive:
-        return
-    for init in process.children():
-        init.kill()
-    if not process.ended(10):
-        process.kill()
+    if process and process.alive:
+        for init in process.children():
+            init.kill()
         process.ended(10)
+    # A container that was just being started is not yet a child of nspawn, and does not end with it.
+    deadline = time.monotonic() + 10
+    while left := _members(host):
+        for one in left:
+            one.kill()
+        if time.monotonic() > deadline:
+            raise LabError(f"{host.name}: processes do not end: {', '.join(str(one.pid) for one in left)}")
+        time.sleep(0.05)
+
+
+def _members(host: Host) -> list[Process]:
+    """What runs in the control groups that only this container has."""
+    pids: set[str] = set()
+    for group in _cgroups(host):
+        for directory, _below, _files in os.walk(group):
+            with contextlib.suppress(OSError):  # it may be removed meanwhile
+                pids.update(pathlib.Path(directory, "cgroup.procs").read_text().split())
+    found = (Process.read(pathlib.Path(f"/proc/{pid}/stat")) for pid in pids)
+    return [process for process in found if process and process.alive]
 
 
 def remove(host: Host) -> None:

@@ -91,7 +91,10 @@ def table(labs: list[Lab]) -> str:
     """The same for a reader."""
     rows = [("LAB", "HOST", "KIND", "STATE", "ADDRESS", "MAC", "BOOT")]
     for lab in labs:
-        for host in status(lab)["hosts"]:
+        hosts = status(lab)["hosts"]
+        if not hosts:
+            rows.append((lab.name, "-", "-", "starting", "-", "-", "-"))
+        for host in hosts:
             on = "on" if host["running"] else "off"
             boot = f"{host['boot_seconds']} s" if host["boot_seconds"] else "-"
             rows.append((lab.name, host["name"], host["kind"], on, host["address"] or "-", host["mac"], boot))
