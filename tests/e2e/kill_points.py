@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kill a work of the library at points spread at random over its duration, and look at what is left.
+
+Runs as root on a server that has the protosystem; kill_points.yml brings it there. For each point: the work is started
+Runs as root on a server that has the protosystem; kill_points.yml brings it there. For each point: the work is begun
+that is not killed must succeed and leave nothing but what is on record. Ends with 1 if anything was wrong.
+
+    python3 kill_points.py WORK PROTOSYSTEM [POINTS [SEED]]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+
+from ansible_collections.stateless.linux.plugins.module_utils._server import Server, load
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot import state
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot.digest import digest
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest import (
+    last_serial,
+    snapshots,
+    view_snapshot,
+)
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take import is_snapshot_of
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import open_store
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Something to be killed."""
+
+    #: does it, from beginning to end, with something new each time
+    act: t.Callable[[Server, str], object]
+    #: what it makes, as one comparable value, of what counts as existing
+    look: t.Callable[[Server, str], t.Any]
+    #: what is wrong right after it was killed, given the value before
+    broken: t.Callable[[Server, str, t.Any], list[str]]
+    #: what is left that should not be, after a run that was not killed
+    left: t.Callable[[Server, str], list[str]]
+
+
+def take(server: Server, name: str) -> object:
+    """Change the protosystem, take a snapshot, remove the oldest but two."""
+    with open(os.path.join(server.protosystem_mount(name), "kill-points"), "w", encoding="ascii") as stream:
+        stream.write(f"{time.time()}\n" * 100_000)
+    return state.present(server, name, state.Wanted(message="killed?", keep_last=2, lock_timeout=30), check=False)
+
+
+def serials(server: Server, name: str) -> list[int]:
+    """The snapshots that exist."""
+    return [snapshot.serial for snapshot in snapshots(server, name)]
+
+
+def broken_snapshots(server: Server, name: str, before: list[int]) -> list[str]:
+    """Whether writers go on, nothing but the wanted happened, and each snapshot that exists is whole."""
+    faults = []
+    probe = os.path.join(server.protosystem_mount(name), "kill-points-probe")
+    try:
+        # a frozen filesystem lets nobody write; the guard has two seconds to notice
+        subprocess.run(
+            ["dd", "if=/dev/zero", f"of={probe}", "count=1", "conv=fsync", "status=none"], timeout=2, check=True
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        faults.append(f"no writing: {error}")
+    after = serials(server, name)
+    new = [serial for serial in after if serial not in before]
+    if len(new) > 1 or (new and new[0] <= max(before, default=0)) or (not new and after != before):
+        faults.append(f"neither the old nor the new snapshots: {before} became {after}")
+    if max([*after, *before]) > last_serial(server, name):
+        faults.append("the counter is behind")
+    for snapshot in snapshots(server, name):
+        with view_snapshot(server, snapshot) as tree:
+            if digest(tree) != snapshot.digest:
+                faults.append(f"snapshot {snapshot.serial} does not hold what its manifest says")
+    return faults
+
+
+def left_snapshots(server: Server, name: str) -> list[str]:
+    """Volumes without manifest, files half written, mounts of passing views."""
+    volumes = {volume for volume in open_store(server).volumes() if is_snapshot_of(name, volume)}
+    known = {snapshot.volume for snapshot in snapshots(server, name)}
+    faults = [f"volume {volume}" for volume in sorted(volumes ^ known)]
+    for directory, _directories, files in [*os.walk(server.state), *os.walk(os.path.join(server.root, "volumes"))]:
+        faults += [os.path.join(directory, file) for file in files if file.startswith(".")]
+    with open("/proc/self/mounts", encoding="utf-8") as stream:
+        faults += [f"mount {line.split()[1]}" for line in stream if line.split()[1].startswith("/run/stateless/stand")]
+    return faults
+
+
+WORKS = {"snapshot": Work(take, serials, broken_snapshots, left_snapshots)}
+
+
+def start(work: str, name: str) -> subprocess.Popen[bytes]:
+    """The work in a process of its own, silent."""
+    return subprocess.Popen([sys.executable, __file__, "--act", work, name], stderr=subprocess.PIPE)
+
+
+def finish(work: str, name: str) -> float:
+    """The work, not killed; returns the seconds it took."""
+    began = time.monotonic()
+    process = start(work, name)
+    complaint = process.communicate()[1]
+    if process.returncode != 0:
+        sys.exit(f"a run that was not killed failed:\n{complaint.decode(errors='replace')}")
+    return time.monotonic() - began
+
+
+def main(work: str, name: str, points: int = 10, seed: int | None = None) -> int:
+    """Kill *work* at so many *points*; returns the exit status."""
+    server = load()
+    seed = random.randrange(10**6) if seed is None else seed
+    chance = random.Random(seed)
+    finish(work, name)
+    duration = finish(work, name)
+    print(json.dumps({"work": work, "seconds": round(duration, 2), "points": points, "seed": seed}))
+    wrong = 0
+    for point in range(points):
+        before = WORKS[work].look(server, name)
+        after = (point + chance.random()) / points * duration
+        process = start(work, name)
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        faults = WORKS[work].broken(server, name, before)
+        seen = WORKS[work].look(server, name)
+        finish(work, name)
+        faults += [f"left behind: {fault}" for fault in WORKS[work].left(server, name)]
+        wrong += bool(faults)
+        killed = process.returncode == -signal.SIGKILL
+        line = {"point": point, "after": round(after, 2), "killed": killed, "new": seen != before, "faults": faults}
+        print(json.dumps(line), flush=True)
+    print(f"{points - wrong} of {points} points left the old or the new state")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--act":
+        WORKS[sys.argv[2]].act(load(), sys.argv[3])
+    else:
+        sys.exit(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])))
