@@ -30,7 +30,7 @@ _MASKED = (
     " getty.target man-db.timer console-getty.service serial-getty@ttyS0.service systemd-networkd-wait-online.service"
 ).split()
 #: Services of packages-server.txt: there, but not running before the role says so.
-_DISABLED = "dnsmasq nfs-server nfs-blkmap nginx rpcbind.socket rpcbind".split()
+_DISABLED = "nfs-server nfs-blkmap nginx rpcbind.socket rpcbind".split()
 _LOOPS = 128
 #: Run in a mount and a process namespace that end with us: a killed build leaves no mount in the tree and no
 #: process at work in it.

@@ -28,6 +28,10 @@ def say(text: str) -> None:
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
+#: Our own children among the programs that outlive us.
+_started: list[subprocess.Popen[bytes]] = []
+
+
 class _Interrupts:
     """SIGINT and SIGTERM raise KeyboardInterrupt, but not between the start of a program and its being known."""
 
@@ -92,8 +96,8 @@ def run(
             raise LabError(f"the program {words[0]} is missing: install tests/lab/packages.txt") from error
         except BaseException as error:
             if child:
-                child.kill()
-                child.wait()
+                with child:  # closes its pipes and waits for it
+                    child.kill()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise LabError(f"{' '.join(words)}: no end after {timeout:.0f} seconds{tail(log)}") from error
             raise
@@ -162,6 +166,8 @@ class Process:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
+        for child in _started:
+            child.poll()  # no zombie of ours stays
         return True
 
     def end(self, timeout: float = 10) -> None:
@@ -195,7 +201,7 @@ def spawn(
 
 def _spawn(argv: list[str], record: pathlib.Path, log: pathlib.Path, env: t.Mapping[str, str] | None) -> Process:
     with log.open("ab") as sink:
-        subprocess.Popen(
+        child = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=sink,
@@ -203,6 +209,7 @@ def _spawn(argv: list[str], record: pathlib.Path, log: pathlib.Path, env: t.Mapp
             start_new_session=True,
             env={**os.environ, "LC_ALL": "C", **(env or {})},
         )
+    _started.append(child)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         process = Process.read(record)
