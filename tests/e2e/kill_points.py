@@ -4,8 +4,8 @@
 """Kill a work of the library at points spread at random over its duration, and look at what is left.
 
 Runs as root on a server that has the protosystem; kill_points.yml brings it there. For each point: the work is begun
-in a process of its own, which gets SIGKILL. Then the old or the new state must be there and usable, at once; and one run
-that is not killed must succeed and leave nothing but what is on record. Ends with 1 if anything was wrong.
+in a process of its own, which gets SIGKILL. Then the old or the new state must be there and usable, at once; and one
+run that is not killed must succeed and leave nothing but what is on record. Ends with 1 if anything was wrong.
 
     python3 kill_points.py WORK PROTOSYSTEM [POINTS [SEED]]
 """
