@@ -188,13 +188,15 @@ class Connection(ConnectionBase):
 
     def set_options(self, task_keys: t.Any = None, var_options: t.Any = None, direct: t.Any = None) -> None:
         """Take the options, and the server's variables that came with them."""
-        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        # The keyword remote_user would count for the option of that name, but says how a machine is reached.
+        keys = {name: value for name, value in (task_keys or {}).items() if name != "remote_user"}
+        super().set_options(task_keys=keys, var_options=var_options, direct=direct)
         given = var_options or {}
         self._server_variables = given.get("_stateless_server_variables", {})
         name = self.get_option("protosystem")
         if name == "inventory_hostname":
             # Of a delegated task, inventory_hostname is the host that delegates.
-            name = (task_keys or {}).get("delegate_to") or given.get("inventory_hostname")
+            name = keys.get("delegate_to") or given.get("inventory_hostname")
         self._name = str(name)
 
     # -- the way to the server
