@@ -29,8 +29,14 @@ mkdir -p "$1/dev" "$1/proc" && mount --rbind /dev "$1/dev" && mount -t proc proc
 shift
 exec "$@"
 """
-#: Debian builds rpm(8) to keep its database in root's home directory: RPM systems look for theirs here.
+#: Debian builds rpm(8) to keep its database in root's home directory: RPM systems look for theirs here,
 _RPM_DATABASE = "/var/lib/rpm"
+#: or, if their own rpm says so, in another place.
+_MOVE_RPM_DATABASE = """
+new="$1/usr/lib/sysimage/rpm" old="$1/var/lib/rpm"
+grep -qs '_dbpath.*/usr/lib/sysimage/rpm' "$1/usr/lib/rpm/macros" && [ -d "$old" ] && [ ! -L "$old" ] || exit 0
+mkdir -p "$new" && mv -f "$old"/* "$new/"
+"""
 
 
 def default_tool(os_release: t.Mapping[str, str]) -> str:
@@ -125,7 +131,11 @@ class Dnf(Source):
         if os.path.exists("/etc/debian_version"):
             write(os.path.join(scratch, ".rpmmacros"), f"%_dbpath {_RPM_DATABASE}\n", 0o600)
             around = ["env", f"HOME={scratch}", *around]
-        return [[*around, *command, "install", *self.packages], [*around, *command, "clean", "all"]]
+        return [
+            [*around, *command, "install", *self.packages],
+            [*around, *command, "clean", "all"],
+            ["sh", "-c", _MOVE_RPM_DATABASE, "sh", STAND],
+        ]
 
     def _configuration(self) -> str:
         lines = []

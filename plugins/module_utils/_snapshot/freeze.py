@@ -10,7 +10,7 @@ import os
 import subprocess
 import typing as t
 
-from .._command import CommandFailed, find, run, search_path
+from .._command import CommandFailed, find, search_path
 
 #: Freezes, says so, and thaws when the standard input ends: when the run says so, or when it is gone, however it ended.
 #: A filesystem that is frozen already, while the run holds the lock, is the rest of a run whose guard was killed too.
@@ -30,8 +30,6 @@ def frozen(where: str) -> t.Iterator[None]:
     :raises CommandFailed: it cannot be frozen, or did not stay frozen to the end of the block.
     """
     find("fsfreeze", "util-linux")
-    # most of the writing happens before everybody has to wait for it
-    run(["sync", "--file-system", where])
     guard = subprocess.Popen(
         ["sh", "-c", _GUARD, "sh", where],
         stdin=subprocess.PIPE,

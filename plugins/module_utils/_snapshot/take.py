@@ -12,6 +12,7 @@ import os
 import time
 import typing as t
 
+from .._command import run
 from .._files import write, write_json
 from .._mounts import view
 from .describe import kernels, os_release
@@ -85,6 +86,8 @@ class Taking:
 
     def _copy(self) -> int:
         """Make the volume; returns the time, in nanoseconds since the epoch, when that began."""
+        # most of the writing happens before everybody has to wait for it
+        run(["sync", "--file-system", self.server.protosystem_mount(self.record.name)])
         now, began = time.time_ns(), time.monotonic()
         self.store.snapshot(self.record.name, self.volume, self._standstill())
         # what the standstill took, if the store needed it
