@@ -14,12 +14,11 @@ import typing as t
 
 from .._errors import NotFound
 from . import lvm
+from .lvm_snapshot_rules import POOL_DATA_LIMIT, POOL_METADATA_LIMIT
 from .store import NoRoom, Store, Volume
 
 #: lvm(8) tag of the volumes of this store.
 TAG = "stateless.linux"
-#: Percent of a pool's data and of its metadata beyond which nothing new is begun: a full pool breaks every volume.
-POOL_LIMIT = 90.0
 
 
 class ThinStore(Store):
@@ -57,11 +56,12 @@ class ThinStore(Store):
 
     def _check_pool(self) -> None:
         data, metadata = lvm.pool_usage(self.vg, self.pool)
-        for what, percent in (("data", data), ("metadata", metadata)):
-            if percent is not None and percent >= POOL_LIMIT:
+        # a full pool breaks every volume in it
+        for what, used, limit in (("data", data, POOL_DATA_LIMIT), ("metadata", metadata, POOL_METADATA_LIMIT)):
+            if used is not None and used >= limit:
                 raise NoRoom(
-                    f"the thin pool {self.vg}/{self.pool} uses {percent:.1f} % of its {what}, the limit is "
-                    f"{POOL_LIMIT:.0f} %: extend it (lvextend) or remove snapshots first"
+                    f"the thin pool {self.vg}/{self.pool} uses {used:g} % of its {what}, the limit is {limit:g} %: "
+                    "extend it (lvextend) or remove snapshots first"
                 )
 
     def create(self, name: str, size: int) -> None:
