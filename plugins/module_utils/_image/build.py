@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import typing as t
@@ -58,7 +59,11 @@ class Building:
         """The steps that publish."""
         steps = []
         if self.kernel is not None:
-            steps.append(Step(f"copy the kernel {self.kernel.version} and its initrd", self._copy))
+            steps.append(
+                Step(
+                    f"copy the kernel {self.kernel.version} and its initrd", functools.partial(self._copy, self.kernel)
+                )
+            )
         if "ram" in self.formats:
             settings = self.image.formats["ram"]
             text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
@@ -66,12 +71,11 @@ class Building:
         what = f"snapshot {self.snapshot.serial} of {self.snapshot.protosystem}"
         return [*steps, Step(f"publish {what} as {' and '.join(self.formats)}", self._publish)]
 
-    def _copy(self) -> None:
-        assert self.kernel is not None  # for the type checker: see plan()
+    def _copy(self, kernel: Kernel) -> None:
         public.make_directory(self.beside)
         with view_snapshot(self.server, self.snapshot) as tree:
-            public.copy(os.path.join(tree, self.kernel.kernel), os.path.join(self.beside, "vmlinuz"))
-            public.copy(os.path.join(tree, self.kernel.initrd), os.path.join(self.beside, "initrd"))
+            public.copy(os.path.join(tree, kernel.kernel), os.path.join(self.beside, "vmlinuz"))
+            public.copy(os.path.join(tree, kernel.initrd), os.path.join(self.beside, "initrd"))
 
     def _make(self) -> None:
         settings = self.image.formats["ram"]
@@ -92,7 +96,8 @@ class Building:
             os.rename(self.beside, directory)
             sync_directory(os.path.dirname(directory))
             return
-        for name in os.listdir(self.beside):
+        # the boot script last: a client that finds it finds everything
+        for name in sorted(os.listdir(self.beside), key=lambda name: name.endswith(".ipxe")):
             os.rename(os.path.join(self.beside, name), os.path.join(directory, name))
         sync_directory(directory)
         manifest.store(directory, self.image)

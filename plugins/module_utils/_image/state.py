@@ -170,8 +170,9 @@ def _lost(server: Server, protosystem: str, channel: str | None, image: Image) -
 
 def _kernel_arguments(server: Server, image: Image | None) -> list[str]:
     """The kernel arguments that the boot scripts of *image* have beyond their own."""
-    for image_format in image.formats if image else ():
-        assert image is not None  # for the type checker
+    if image is None:
+        return []
+    for image_format in image.formats:
         directory = server.image(image.protosystem, image.serial)
         found = ipxe.kernel_arguments(read(os.path.join(directory, manifest.script_name(image_format))) or "")
         if found is not None:
@@ -181,9 +182,10 @@ def _kernel_arguments(server: Server, image: Image | None) -> list[str]:
 
 def _plan_scripts(server: Server, image: Image | None, extra: t.Sequence[str]) -> list[Step]:
     """The steps by which the boot scripts of a published image are as they should be."""
+    if image is None:
+        return []
     steps = []
-    for image_format in image.formats if image else ():
-        assert image is not None  # for the type checker
+    for image_format in image.formats:
         path = os.path.join(server.image(image.protosystem, image.serial), manifest.script_name(image_format))
         text = script(server, image, image_format, extra)
         if read(path) != text:
