@@ -97,8 +97,8 @@ options:
     elements: str
   replace_invalid:
     description:
-      - Whether a V(cow) snapshot that was full, and so became invalid, is removed and taken anew, with the size, the
-        tags and the other properties that it had unless the task gives them.
+      - Whether a V(cow) snapshot that was full, and so became invalid, is removed and taken anew, with what the task
+        says, as if there had been none. That needs O(size).
       - If V(false), an invalid snapshot is left as it is, with a warning and RV(snapshot.valid=false).
     type: bool
     default: false

@@ -148,7 +148,7 @@ pools:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stateless.linux.plugins.module_utils import _module
-from ansible_collections.stateless.linux.plugins.module_utils._volumes import lvm_snapshot
+from ansible_collections.stateless.linux.plugins.module_utils._volumes import lvm_snapshot_found
 
 
 def main() -> None:
@@ -156,7 +156,7 @@ def main() -> None:
         argument_spec={"vg": {"type": "str"}, "origin": {"type": "str"}, "name": {"type": "str"}},
         supports_check_mode=True,
     )
-    _module.info(module, lambda: lvm_snapshot.find(**module.params))
+    _module.info(module, lambda: lvm_snapshot_found.find(**module.params))
 
 
 if __name__ == "__main__":

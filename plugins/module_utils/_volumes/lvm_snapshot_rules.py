@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._errors import InUse, InvalidValue, StatelessError
-from .lvm import LogicalVolume, VolumeGroup
+from .lvm_report import LogicalVolume, VolumeGroup
 from .lvm_values import check_existing_name, check_new_name, check_tag, check_vg_name, parse_size, show_size
 
 #: Percent of a thin pool's data and metadata from which no snapshot is taken. Below it there must be room to notice

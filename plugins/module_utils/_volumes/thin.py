@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from .._errors import NotFound
-from . import lvm
+from . import lvm, lvm_report
 from .lvm_snapshot_rules import POOL_DATA_LIMIT, POOL_METADATA_LIMIT
 from .store import NoRoom, Store, Volume
 
@@ -28,10 +28,10 @@ class ThinStore(Store):
         self.vg = vg
         self.pool = pool
 
-    def _lvs(self) -> dict[str, lvm.LogicalVolume]:
+    def _lvs(self) -> dict[str, lvm_report.LogicalVolume]:
         return {volume.name: volume for volume in lvm.read(self.vg).tagged(TAG) if volume.pool == self.pool}
 
-    def _lv(self, name: str) -> lvm.LogicalVolume:
+    def _lv(self, name: str) -> lvm_report.LogicalVolume:
         volume = self._lvs().get(name)
         if volume is None:
             raise NotFound(f"there is no volume {name} with the tag {TAG} in the thin pool {self.vg}/{self.pool}")
@@ -96,8 +96,8 @@ class ThinStore(Store):
             lvm.change(self.vg, name, activation_skip=not wanted)
 
     def mount_source(self, name: str) -> tuple[str, tuple[str, ...]]:
-        return lvm.path(self.vg, name), ()
+        return lvm_report.path(self.vg, name), ()
 
     def devices(self, name: str) -> list[str]:
-        path = lvm.path(self.vg, name)
+        path = lvm_report.path(self.vg, name)
         return [path] if os.path.exists(path) else []

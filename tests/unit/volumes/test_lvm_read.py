@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import pathlib
 
-from ansible_collections.stateless.linux.plugins.module_utils._volumes import lvm, lvm_snapshot
-from ansible_collections.stateless.linux.plugins.module_utils._volumes.lvm import VolumeGroup
+from ansible_collections.stateless.linux.plugins.module_utils._volumes import lvm_report, lvm_snapshot_found
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.lvm_report import VolumeGroup
 
 MIB = 1024**2
 
 
 def recorded() -> VolumeGroup:
     report = json.loads(pathlib.Path(__file__).with_name("lvs.json").read_text())
-    return lvm.parse(report)["vg0"]
+    return lvm_report.parse(report)["vg0"]
 
 
 def test_the_volume_group() -> None:
@@ -54,7 +54,7 @@ def test_states() -> None:
 
 def test_a_thin_snapshot_as_it_is_returned() -> None:
     group = recorded()
-    described = lvm_snapshot.describe(group, group.volumes["t1"])
+    described = lvm_snapshot_found.describe(group, group.volumes["t1"])
     assert described.pop("created").startswith("2026-11-23T00:3")
     assert described == {
         "vg": "vg0",
@@ -77,16 +77,16 @@ def test_a_thin_snapshot_as_it_is_returned() -> None:
 
 def test_cow_snapshots_as_they_are_returned() -> None:
     group = recorded()
-    valid = lvm_snapshot.describe(group, group.volumes["v1"])
+    valid = lvm_snapshot_found.describe(group, group.volumes["v1"])
     assert (valid["kind"], valid["pool"], valid["size"], valid["valid"]) == ("cow", None, 16 * MIB, True)
     assert (valid["data_percent"], valid["metadata_percent"]) == (31.42, None)
-    invalid = lvm_snapshot.describe(group, group.volumes["v2"])
+    invalid = lvm_snapshot_found.describe(group, group.volumes["v2"])
     assert (invalid["valid"], invalid["data_percent"]) == (False, 100)
-    assert lvm_snapshot.describe(group, group.volumes["c1"])["valid"] is None
+    assert lvm_snapshot_found.describe(group, group.volumes["c1"])["valid"] is None
 
 
 def test_merges_that_wait() -> None:
     group = recorded()
-    assert lvm_snapshot.merge_waits(group, group.volumes["s1"])
-    assert lvm_snapshot.merge_waits(group, group.volumes["h1"])
-    assert not lvm_snapshot.merge_waits(group, group.volumes["s2"])
+    assert lvm_snapshot_found.merge_waits(group, group.volumes["s1"])
+    assert lvm_snapshot_found.merge_waits(group, group.volumes["h1"])
+    assert not lvm_snapshot_found.merge_waits(group, group.volumes["s2"])
