@@ -59,11 +59,8 @@ class Building:
         """The steps that publish."""
         steps = []
         if self.kernel is not None:
-            steps.append(
-                Step(
-                    f"copy the kernel {self.kernel.version} and its initrd", functools.partial(self._copy, self.kernel)
-                )
-            )
+            text = f"copy the kernel {self.kernel.version} and its initrd"
+            steps.append(Step(text, functools.partial(self._copy, self.kernel)))
         if "ram" in self.formats:
             settings = self.image.formats["ram"]
             text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
