@@ -212,8 +212,7 @@ def view(what: str, fstype: str, options: t.Sequence[str]) -> t.Iterator[str]:
         raise ProgramMissing("the program unshare is not installed: install util-linux") from error
     descriptor = None
     try:
-        assert holder.stdout is not None  # for the type checker: it is a pipe
-        if holder.stdout.readline() == "mounted\n":
+        if holder.stdout is not None and holder.stdout.readline() == "mounted\n":
             descriptor = os.open(f"/proc/{holder.pid}/root{STAND}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # from here on the descriptor alone holds the mount
         _said, complaint = holder.communicate()

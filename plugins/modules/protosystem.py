@@ -274,7 +274,6 @@ actions:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ansible_collections.stateless.linux.plugins.module_utils import _module
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
@@ -283,6 +282,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._protosystem.choos
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem.state import Wanted
 from ansible_collections.stateless.linux.plugins.module_utils._server import load
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.protosystem import absent, present
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.lvm_values import parse_size
 
 REPOSITORY = {
     "name": {"type": "str", "required": True},
@@ -326,10 +326,10 @@ def size(value: str | None) -> int | None:
     """The option size in bytes."""
     if value is None:
         return None
-    try:
-        return int(human_to_bytes(value))
-    except ValueError as error:
-        raise InvalidValue("size", value, "use bytes, or a number with a unit of 1024, such as 8G") from error
+    parsed = parse_size("size", value)
+    if parsed.percent:
+        raise InvalidValue("size", value, "use bytes, or a number with a unit of 1024, such as 8G")
+    return parsed.bytes_of(0, 1)
 
 
 def work(options: t.Mapping[str, t.Any], check: bool) -> Outcome:

@@ -34,7 +34,7 @@ options:
   serial:
     description: The number of the snapshot to remove. The number of a new one is given by the server, and never twice.
     type: int
-  message:
+  comment:
     description: What to remember of a new snapshot.
     type: str
     default: ""
@@ -73,7 +73,7 @@ EXAMPLES = r"""
 - name: Take a snapshot if anything has changed since the newest one, and keep the last five
   stateless.linux.snapshot:
     protosystem: lab-desktop
-    message: security updates of November
+    comment: security updates of November
     keep_last: 5
   register: taken
 
@@ -116,7 +116,7 @@ snapshot:
       type: str
       returned: always
       sample: "2026-11-23T09:30:00+00:00"
-    message:
+    comment:
       description: What the administrator said of it.
       type: str
       returned: always
@@ -218,7 +218,7 @@ def main() -> None:
             "protosystem": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "serial": {"type": "int"},
-            "message": {"type": "str", "default": ""},
+            "comment": {"type": "str", "default": ""},
             "always": {"type": "bool", "default": False},
             "digest": {"type": "bool", "default": True},
             "keep_last": {"type": "int"},
@@ -240,7 +240,7 @@ def main() -> None:
                 options["lock_timeout"],
             )
         wanted = Wanted(
-            options["message"], options["always"], options["digest"], options["keep_last"], options["lock_timeout"]
+            options["comment"], options["always"], options["digest"], options["keep_last"], options["lock_timeout"]
         )
         return present(load(), options["protosystem"], wanted, module.check_mode)
 

@@ -61,7 +61,7 @@ snapshots:
       type: str
       returned: always
       sample: "2026-11-23T09:30:00+00:00"
-    message:
+    comment:
       description: What the administrator said of it.
       type: str
       returned: always

@@ -52,7 +52,7 @@ def take(server: Server, name: str) -> object:
     """Change the protosystem, take a snapshot, remove the oldest but two."""
     with open(os.path.join(server.protosystem_mount(name), "kill-points"), "w", encoding="ascii") as stream:
         stream.write(f"{time.time()}\n" * 100_000)
-    return state.present(server, name, state.Wanted(message="killed?", keep_last=2, lock_timeout=30), check=False)
+    return state.present(server, name, state.Wanted(comment="killed?", keep_last=2, lock_timeout=30), check=False)
 
 
 def serials(server: Server, name: str) -> list[int]:

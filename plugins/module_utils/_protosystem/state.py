@@ -18,6 +18,7 @@ from .._mounts import STAND, MountUnit, inside, is_mounted, plan_unmounted
 from .._names import check_name
 from .._plan import Plan, Step
 from .._volumes import filesystem as filesystems
+from .._volumes.lvm_values import show_size
 from . import container
 from .record import Record, find, names
 from .sources import Source
@@ -192,7 +193,7 @@ def _new(store: Store, wanted: Wanted) -> Record:
     size = wanted.size or DEFAULT_SIZE
     least = filesystems.MINIMUM[filesystem]
     if size < least:
-        raise InvalidValue("size", size, f"{filesystem} needs at least {least // 1024**2} MiB")
+        raise InvalidValue("size", size, f"{filesystem} needs at least {show_size(least)}")
     source = _source(wanted)
     source.check()
     filesystems.check_tools(filesystem)
@@ -205,7 +206,7 @@ def _check_same(record: Record, wanted: Wanted) -> None:
     if wanted.filesystem not in (None, record.filesystem):
         raise InvalidValue("filesystem", wanted.filesystem, f"{record.name} has {record.filesystem}, and keeps it")
     if wanted.size is not None and wanted.size < record.size:
-        raise InvalidValue("size", wanted.size, f"{record.name} has {record.size} bytes, and can only grow")
+        raise InvalidValue("size", wanted.size, f"{record.name} has {show_size(record.size)}, and can only grow")
 
 
 def _make(server: Server, store: Store, record: Record, source: Source) -> None:
@@ -262,7 +263,7 @@ def _growing(server: Server, store: Store, record: Record, wanted: Wanted, prese
         filesystems.grow(record.filesystem, store.devices(record.name)[0], where)
         dataclasses.replace(record, size=size).write(server)
 
-    return Step(f"grow {record.name} from {record.size} to {size} bytes", act)
+    return Step(f"grow {record.name} from {show_size(record.size)} to {show_size(size)}", act)
 
 
 def _running(server: Server, wanted: Wanted, exists: bool) -> list[Step]:

@@ -34,7 +34,7 @@ class Snapshot:
     #: when it was taken: ISO 8601, UTC
     created: str
     #: what the administrator said of it
-    message: str
+    comment: str
     #: version of the newest kernel in it (as uname -r says it); empty if there is none
     kernel: str
     #: versions of all kernels in it, oldest first

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 class Wanted:
     """The options of the module snapshot that say what is to be."""
 
-    message: str = ""
+    comment: str = ""
     #: take one even if nothing changed since the newest
     always: bool = False
     #: compute the content digest
@@ -179,7 +179,7 @@ def _taking(
             cache.save()
         return None
     store.check_snapshot(record.name)
-    return Taking(server, store, record, next_serial(server, record.name, volumes), wanted.message, cache)
+    return Taking(server, store, record, next_serial(server, record.name, volumes), wanted.comment, cache)
 
 
 def _retention(

@@ -56,7 +56,7 @@ class Taking:
     store: Store
     record: Record
     serial: int
-    message: str
+    comment: str
     #: None: compute no digest
     cache: Cache | None
     result: Snapshot | None = None
@@ -110,7 +110,7 @@ class Taking:
                 protosystem=self.record.name,
                 serial=self.serial,
                 created=timestamp(created),
-                message=self.message,
+                comment=self.comment,
                 kernel=versions[-1] if versions else "",
                 kernels=tuple(versions),
                 os=os_release(tree),
@@ -127,7 +127,7 @@ class Taking:
             protosystem=self.record.name,
             serial=self.serial,
             created=timestamp(time.time_ns()),
-            message=self.message,
+            comment=self.comment,
             kernel="",
             kernels=(),
             os={},
