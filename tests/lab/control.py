@@ -64,7 +64,7 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
             network.up(lab)
             say(f"{name}: starting a {kind} with {release}")
             _start(lab, host)
-            seconds = ssh.wait(lab, host, 60 if kind == "container" else 300)
+            seconds = ssh.wait(lab, host, 120 if kind == "container" else 900)
             say(f"{name}: server {host.address} answers after {seconds:.1f} s")
     return lab
 
