@@ -13,17 +13,23 @@ run that is not killed must succeed and leave nothing but what is on record. End
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import typing as t
 
+from ansible_collections.stateless.linux.plugins.module_utils._mounts import is_mounted
+from ansible_collections.stateless.linux.plugins.module_utils._protosystem import record as records
+from ansible_collections.stateless.linux.plugins.module_utils._protosystem import state as protosystems
+from ansible_collections.stateless.linux.plugins.module_utils._protosystem.sources import Copy
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server, load
-from ansible_collections.stateless.linux.plugins.module_utils._snapshot import state
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot import protosystem, state
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.digest import digest
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest import (
     last_serial,
@@ -32,6 +38,9 @@ from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest
 )
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take import is_snapshot_of
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import open_store
+
+#: What a protosystem is made of here.
+TREE = "/var/tmp/kill-points-tree"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +94,15 @@ def broken_snapshots(server: Server, name: str, before: list[int]) -> list[str]:
 
 
 def left_snapshots(server: Server, name: str) -> list[str]:
-    """Volumes without manifest, files half written, mounts of passing views."""
+    """Volumes without manifest, and what else is no part of a snapshot."""
     volumes = {volume for volume in open_store(server).volumes() if is_snapshot_of(name, volume)}
     known = {snapshot.volume for snapshot in snapshots(server, name)}
-    faults = [f"volume {volume}" for volume in sorted(volumes ^ known)]
+    return [f"volume {volume}" for volume in sorted(volumes ^ known)] + left_files(server)
+
+
+def left_files(server: Server) -> list[str]:
+    """Files half written, and mounts that were to be seen by one program alone."""
+    faults: list[str] = []
     for directory, _directories, files in [*os.walk(server.state), *os.walk(os.path.join(server.root, "volumes"))]:
         faults += [os.path.join(directory, file) for file in files if file.startswith(".")]
     with open("/proc/self/mounts", encoding="utf-8") as stream:
@@ -96,7 +110,55 @@ def left_snapshots(server: Server, name: str) -> list[str]:
     return faults
 
 
-WORKS = {"snapshot": Work(take, serials, broken_snapshots, left_snapshots)}
+def make_or_remove(server: Server, name: str) -> object:
+    """Make the protosystem of a small tree if there is none, else remove it with its snapshots."""
+    if records.find(server, name) is not None:
+        return protosystem.absent(server, name, force=True, check=False)
+    if not os.path.isdir(TREE):
+        shutil.copytree("/usr/bin", os.path.join(TREE, "usr", "bin"), symlinks=True)
+    wanted = protosystems.Wanted(name, "present", size=512 * 1024**2, source=Copy(TREE))
+    return protosystem.present(server, wanted, check=False)
+
+
+def exists(server: Server, name: str) -> bool:
+    """Whether the protosystem exists."""
+    return records.find(server, name) is not None
+
+
+def broken_protosystem(server: Server, name: str, before: bool) -> list[str]:
+    """Whether one that exists has its volume, with a whole system in it."""
+    del before  # it may be there or not
+    if not exists(server, name):
+        return []
+    if name not in open_store(server).volumes():
+        return ["it exists without its volume"]
+    # what the next run does first
+    wanted = protosystems.Wanted(name, "present")
+    protosystem.present(server, wanted, check=False)
+    got, due = (set(os.listdir(os.path.join(root, "usr", "bin"))) for root in (server.protosystem_mount(name), TREE))
+    return [] if got == due else [f"it holds {len(got)} of {len(due)} files"]
+
+
+def left_protosystem(server: Server, name: str) -> list[str]:
+    """A volume, a mount, a unit or files of one that does not exist, or of one in the making."""
+    kept = {name} if exists(server, name) else set()
+    volumes = {volume for volume in open_store(server).volumes() if volume.partition(".")[0] == name}
+    faults = [f"volume {volume}" for volume in sorted(volumes ^ kept)]
+    where = server.protosystem_mount(name)
+    for path in [where, os.path.join("/run/stateless/new", name), *glob.glob(f"/etc/systemd/system/*-{name}.mount")]:
+        expected = bool(kept) and not path.startswith("/run")
+        if os.path.lexists(path) != expected:
+            faults.append(path)
+    if is_mounted(where) != bool(kept):
+        faults.append(f"mount {where}")
+    return faults + left_files(server)
+
+
+WORKS = {
+    "snapshot": Work(take, serials, broken_snapshots, left_snapshots),
+    # of a name that is not in use otherwise
+    "protosystem": Work(make_or_remove, exists, broken_protosystem, left_protosystem),
+}
 
 
 def start(work: str, name: str) -> subprocess.Popen[bytes]:
@@ -120,7 +182,7 @@ def main(work: str, name: str, points: int = 10, seed: int | None = None) -> int
     seed = random.randrange(10**6) if seed is None else seed
     chance = random.Random(seed)
     finish(work, name)
-    duration = finish(work, name)
+    duration = max(finish(work, name), finish(work, name))
     print(json.dumps({"work": work, "seconds": round(duration, 2), "points": points, "seed": seed}))
     wrong = 0
     for point in range(points):

@@ -136,7 +136,11 @@ def leftovers(store: Store, protosystem: str, volumes: t.Iterable[str], have: t.
     """The steps that clear what killed runs left: volumes without a manifest."""
     known = {snapshot.volume for snapshot in have}
     rest = [name for name in volumes if is_snapshot_of(protosystem, name) and name not in known]
-    return [Step(f"remove {name}, the rest of a run that was killed", lambda n=name: store.remove(n)) for name in rest]
+    return [_clearing(store, name) for name in rest]
+
+
+def _clearing(store: Store, volume: str) -> Step:
+    return Step(f"remove {volume}, the rest of a run that was killed", lambda: store.remove(volume))
 
 
 @contextlib.contextmanager
