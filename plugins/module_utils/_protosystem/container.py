@@ -16,10 +16,11 @@ from __future__ import annotations
 import os
 import re
 import time
+import uuid
 
 from .._command import CommandFailed, find, run
 from .._errors import StatelessError
-from .._files import read
+from .._files import read, write
 
 #: Of systemd-nspawn: what each kind of network means. With ``host`` the container may not change the host's network.
 NETWORKS = {
@@ -88,7 +89,7 @@ def start(protosystem: str, root: str, kind: str, timeout: float) -> None:
     # what nspawn would do to the tree for the host's sake is switched off: it belongs to no host
     nspawn = [find("systemd-nspawn", "systemd-container"), "--quiet", "--boot", "--keep-unit", "--register=no"]
     nspawn += ["--notify-ready=yes", "--settings=no", "--private-users=no", "--link-journal=no", "--timezone=off"]
-    nspawn += [f"--machine={protosystem}", f"--directory={root}", *NETWORKS[kind]]
+    nspawn += [f"--machine={protosystem}", f"--directory={root}", *NETWORKS[kind], *_identity(protosystem, root)]
     command = ["systemd-run", "--quiet", "--collect", f"--unit={unit(protosystem)}"]
     command += [f"--description=Protosystem {protosystem}"]
     command += [f"--property={name}={value}" for name, value in properties.items()]
@@ -97,6 +98,19 @@ def start(protosystem: str, root: str, kind: str, timeout: float) -> None:
     except CommandFailed as error:
         log = run(["journalctl", "--no-pager", "--lines=20", "--output=cat", f"--unit={unit(protosystem)}"])
         raise StatelessError(f"the protosystem {protosystem} did not boot within {timeout:.0f} s:\n{log}") from error
+
+
+def _identity(protosystem: str, root: str) -> list[str]:
+    """The words that keep an empty machine-id(5) empty: its systemd would write one, for all clients to share.
+
+    The last one is for that systemd, which reads the words after nspawn's own options like a kernel command line.
+    """
+    path = os.path.join(root, "etc", "machine-id")
+    if os.path.islink(path) or (read(path) or "").strip() not in ("", "uninitialized") or not os.path.exists(path):
+        return []
+    passing = f"/run/stateless/machine-id/{protosystem}"
+    write(passing, f"{uuid.uuid4().hex}\n", 0o444)
+    return [f"--bind-ro={passing}:/etc/machine-id", "systemd.mask=systemd-machine-id-commit.service"]
 
 
 def stop(protosystem: str) -> None:

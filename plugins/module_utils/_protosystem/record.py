@@ -10,7 +10,7 @@ import dataclasses
 import os
 import typing as t
 
-from .._errors import NotFound
+from .._errors import NotFound, StatelessError
 from .._files import lock, read_json, write_json
 
 if t.TYPE_CHECKING:
@@ -46,8 +46,12 @@ def names(server: Server) -> list[str]:
 
 def find(server: Server, name: str) -> Record | None:
     """The record of a protosystem; None if there is no such protosystem."""
-    value = read_json(server.protosystem_record(name))
-    return None if value is None else Record(**value)
+    path = server.protosystem_record(name)
+    try:
+        value = read_json(path)
+        return None if value is None else Record(**value)
+    except (ValueError, TypeError) as error:
+        raise StatelessError(f"{path} is no record of a protosystem: {error}") from error
 
 
 def get(server: Server, name: str) -> Record:

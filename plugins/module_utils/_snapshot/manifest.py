@@ -12,7 +12,7 @@ import re
 import typing as t
 import uuid
 
-from .._errors import NotFound
+from .._errors import NotFound, StatelessError
 from .._files import read, read_json
 from .._mounts import mounted_from, view
 from .._volumes.filesystem import read_only
@@ -71,8 +71,13 @@ def identity(protosystem: str, serial: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, volume_name(protosystem, serial)))
 
 
-def _from_dict(value: t.Mapping[str, t.Any]) -> Snapshot:
-    return Snapshot(**{**value, "kernels": tuple(value["kernels"])})
+def _read(server: Server, protosystem: str, serial: int) -> Snapshot | None:
+    path = server.snapshot_manifest(protosystem, serial)
+    try:
+        value = read_json(path)
+        return None if value is None else Snapshot(**{**value, "kernels": tuple(value["kernels"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise StatelessError(f"{path} is no manifest of a snapshot: {error}") from error
 
 
 def snapshots(server: Server, protosystem: str) -> list[Snapshot]:
@@ -82,17 +87,17 @@ def snapshots(server: Server, protosystem: str) -> list[Snapshot]:
     with contextlib.suppress(FileNotFoundError):
         names = os.listdir(directory)
     serials = sorted(int(name[:-5]) for name in names if re.fullmatch(r"[1-9][0-9]*\.json", name))
-    found = (read_json(server.snapshot_manifest(protosystem, serial)) for serial in serials)
-    return [_from_dict(value) for value in found if value is not None]
+    found = (_read(server, protosystem, serial) for serial in serials)
+    return [snapshot for snapshot in found if snapshot is not None]
 
 
 def get(server: Server, protosystem: str, serial: int) -> Snapshot:
     """One snapshot; raises NotFound."""
-    value = read_json(server.snapshot_manifest(protosystem, serial))
-    if value is None:
-        there = ", ".join(str(snapshot.serial) for snapshot in snapshots(server, protosystem)) or "none"
+    snapshot = _read(server, protosystem, serial)
+    if snapshot is None:
+        there = ", ".join(str(one.serial) for one in snapshots(server, protosystem)) or "none"
         raise NotFound(f"serial: protosystem {protosystem} has no snapshot {serial}; there is: {there}")
-    return _from_dict(value)
+    return snapshot
 
 
 def last_serial(server: Server, protosystem: str) -> int:

@@ -11,7 +11,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, InvalidValue, NotFound
+from ansible_collections.stateless.linux.plugins.module_utils._errors import (
+    InUse,
+    InvalidValue,
+    NotFound,
+    StatelessError,
+)
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot import describe, manifest, state, take
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.file import FileStore
@@ -65,6 +70,14 @@ def test_snapshots_are_listed_by_number(server: Server) -> None:
     assert manifest.get(server, "lab", 10).kernels == ("6.1",)
     with pytest.raises(NotFound, match=r"no snapshot 5; there is: 1, 2, 3, 4, 10"):
         manifest.get(server, "lab", 5)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kernels": [], "colour": "red"}'])
+def test_a_damaged_manifest_is_named(server: Server, text: str) -> None:
+    path = pathlib.Path(server.snapshot_manifest("lab", 2))
+    path.write_text(text)
+    with pytest.raises(StatelessError, match=f"{path} is no manifest"):
+        manifest.snapshots(server, "lab")
 
 
 def test_a_serial_is_never_given_twice(server: Server) -> None:
