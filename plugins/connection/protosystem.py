@@ -10,7 +10,7 @@ name: protosystem
 short_description: Run tasks inside a protosystem on its server
 version_added: 1.0.0
 author:
-  - The stateless.linux contributors
+  - The stateless.linux contributors (!UNKNOWN)
 description:
   - Makes a protosystem an inventory host, so that existing playbooks and roles build the master unchanged.
   - The protosystem's server is reached as the inventory says of it, over SSH or any other connection plugin that
