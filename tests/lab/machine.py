@@ -65,7 +65,9 @@ def _server(lab: Lab, host: Host) -> list[str]:
     if not disk.exists():
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{host.base}/disk.raw", disk)
     ip = f"ip={host.address}::{lab.address(1)}:255.255.255.0:{host.name}:eth0:off"
-    append = f"root=/dev/vda rw console=ttyS0 net.ifnames=0 {ip} mitigations=off panic=-1"
+    # ip= is for systemd-network-generator(8), which reads both; the second keeps initramfs-tools, which heeds the last,
+    # from waiting three minutes for a network card that its initrd has no driver for.
+    append = f"root=/dev/vda rw console=ttyS0 net.ifnames=0 {ip} ip=off mitigations=off panic=-1"
     return [
         "-kernel", f"{host.base}/vmlinuz", "-initrd", f"{host.base}/initrd", "-append", append,
         "-device", f"virtio-net-pci,netdev=net,mac={host.mac},romfile=",
