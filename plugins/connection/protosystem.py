@@ -202,15 +202,19 @@ class Connection(ConnectionBase):
     # -- the way to the server
 
     def _connect(self) -> Connection:
-        if self._connected:
-            return self
-        try:
-            check_name("stateless_protosystem", self._name)
-        except InvalidValue as error:
-            raise AnsibleError(str(error)) from error
-        self._delegate = self._reach(self.get_option("server") or "localhost")
-        self._connected = True
+        self._connect_delegate()
         return self
+
+    def _connect_delegate(self) -> ConnectionBase:
+        """The connection to the server, made if there is none."""
+        if self._delegate is None:
+            try:
+                check_name("stateless_protosystem", self._name)
+            except InvalidValue as error:
+                raise AnsibleError(str(error)) from error
+            self._delegate = self._reach(self.get_option("server") or "localhost")
+            self._connected = True
+        return self._delegate
 
     def _reach(self, server: str) -> ConnectionBase:
         """The connection to *server*, made from the server's variables as Ansible itself would."""
@@ -220,7 +224,7 @@ class Connection(ConnectionBase):
             raise AnsibleError(f"stateless_server: {server!r} cannot be used: it is a protosystem itself")
         context = self._play_context.copy()
         context.remote_addr = variables.get("ansible_host") or server
-        delegate = connection_loader.get(transport, context, None)
+        delegate: ConnectionBase | None = connection_loader.get(transport, context, None)
         if delegate is None:
             raise AnsibleError(
                 f"ansible_connection: the connection plugin {transport!r} of the server {server} was not found"
@@ -257,17 +261,15 @@ class Connection(ConnectionBase):
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run *cmd* inside the protosystem."""
-        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        if self._delegate is None:
-            raise AnsibleError("not connected")
+        delegate = self._connect_delegate()
         display.vvv(f"ENTER {self._name}: {cmd}", host=self._play_context.remote_addr)
         line = _server_side.enter(self._name, self.get_option("remote_user"), self.get_option("resolv_conf"), cmd)
         success = None
         if self._server_become is not None:
-            line = self._server_become.build_become_command(line, self._delegate._shell)  # pylint: disable=protected-access
+            line = self._server_become.build_become_command(line, delegate._shell)  # pylint: disable=protected-access
             success = self._server_become.success
             sudoable = True
-        status, stdout, stderr = self._delegate.exec_command(line, in_data=in_data, sudoable=sudoable)
+        status, stdout, stderr = delegate.exec_command(line, in_data=in_data, sudoable=sudoable)
         reason = _server_side.refusal(status, stderr)
         if reason is not None:
             raise AnsibleConnectionFailure(reason)
@@ -277,7 +279,6 @@ class Connection(ConnectionBase):
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy the local file *in_path* to *out_path* inside."""
-        super().put_file(in_path, out_path)
         display.vvv(f"PUT {in_path} TO {out_path}", host=self._play_context.remote_addr)
         if not os.path.exists(in_path):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}")
@@ -290,7 +291,6 @@ class Connection(ConnectionBase):
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Copy the file *in_path* inside to the local *out_path*."""
-        super().fetch_file(in_path, out_path)
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self._play_context.remote_addr)
         quoted = self._shell.quote(in_path)
         offset = 0
@@ -315,9 +315,7 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the server; the next command makes a new one."""
-        self._connect()
-        if self._delegate is not None:
-            self._delegate.reset()
+        self._connect_delegate().reset()
         self.close()
 
     def close(self) -> None:

@@ -40,7 +40,7 @@ def connect(variables: dict[str, t.Any], **keys: t.Any) -> t.Any:
     return connection
 
 
-class Untouchable(dict):  # type: ignore[type-arg]
+class Untouchable(dict):
     """A host's variables of which only some may be looked at: all others are undefined, or slow."""
 
     def __iter__(self) -> t.Any:
