@@ -13,9 +13,10 @@ import typing as t
 from .._command import CommandFailed, find, search_path
 
 #: Freezes, says so, and thaws when the standard input ends: when the run says so, or when it is gone, however it ended.
+#: SIGPIPE is among what it ignores: a run that is gone by now does not hear that the filesystem is frozen.
 #: A filesystem that is frozen already, while the run holds the lock, is the rest of a run whose guard was killed too.
 _GUARD = """
-trap '' HUP INT TERM
+trap '' HUP INT TERM PIPE
 fsfreeze --freeze "$1" || { fsfreeze --unfreeze "$1" && fsfreeze --freeze "$1"; } || exit
 echo frozen
 read -r _
