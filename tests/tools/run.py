@@ -84,8 +84,6 @@ def test_steps() -> list[Step]:
                 undo=("molecule", "destroy", "-s", name),
             )
         )
-    if (CLONE / "tests/e2e").is_dir():
-        steps.append(Step("e2e", ("pytest", "-p", "no:cacheprovider", "-v", "tests/e2e"), timeout=2400, lab=True))
     return steps
 
 

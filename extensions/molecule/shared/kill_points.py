@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import hashlib
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -24,6 +26,16 @@ import sys
 import time
 import typing as t
 
+from ansible_collections.stateless.linux.plugins.module_utils._image import (
+    channels,
+    exports,
+    manifest,
+    withdraw,
+)
+from ansible_collections.stateless.linux.plugins.module_utils._image import (
+    state as images,
+)
+from ansible_collections.stateless.linux.plugins.module_utils._image.ram import Ram
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import is_mounted
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem import record as records
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem import state as protosystems
@@ -158,7 +170,67 @@ def left_protosystem(server: Server, name: str) -> list[str]:
     return faults + left_files(server)
 
 
+CHANNEL = "kill-points"
+
+
+def publish_or_withdraw(server: Server, name: str) -> object:
+    """Publish the newest snapshot and point a channel at it; the other way round if it is published."""
+    newest = serials(server, name)[-1]
+    if pointed(server, name):
+        withdraw.absent(server, name, None, CHANNEL, force=False, check=False)
+        return withdraw.absent(server, name, newest, None, force=False, check=False)
+    formats = ["nfs"] if server.nfs_clients else ["ram"]
+    wanted = images.Wanted(newest, formats, CHANNEL, ram=Ram(compression="lz4"), lock_timeout=30)
+    return images.present(server, name, wanted, check=False)
+
+
+def pointed(server: Server, name: str) -> bool:
+    """Whether clients of the channel find an image."""
+    return CHANNEL in channels.channels(server, name)
+
+
+def broken_image(server: Server, name: str, before: bool) -> list[str]:
+    """Whether every image that a client can see is whole, and every channel points at one."""
+    del before  # it may be there or not
+    faults = []
+    published = manifest.serials(server, name)
+    for channel, serial in channels.channels(server, name).items():
+        if serial not in published:
+            faults.append(f"channel {channel} points at {serial}, which is not published")
+    for serial in published:
+        image = manifest.get(server, name, serial)
+        directory = server.image(name, serial)
+        for file, due in image.files.items():
+            found = hashlib.sha256(pathlib.Path(directory, file).read_bytes()).hexdigest()
+            if found != due["sha256"]:
+                faults.append(f"{file} of {serial} is not what the manifest says")
+        faults += [
+            f"{serial} has no boot script for {image_format}"
+            for image_format in image.formats
+            if not os.path.exists(os.path.join(directory, manifest.script_name(image_format)))
+        ]
+        where = server.snapshot_mount(name, serial)
+        if "nfs" in image.formats and not (is_mounted(where) and exports.is_exported(where)):
+            faults.append(f"{serial} is published by NFS, but not mounted and exported")
+    return faults
+
+
+def left_image(server: Server, name: str) -> list[str]:
+    """Directories, mounts and exports of images that are not published."""
+    published = manifest.serials(server, name)
+    by_nfs = [serial for serial in published if "nfs" in manifest.get(server, name, serial).formats]
+    faults = [f"directory {path}" for path in glob.glob(os.path.join(server.www, "images", name, ".*"))]
+    for serial in serials(server, name):
+        where = server.snapshot_mount(name, serial)
+        if is_mounted(where) != (serial in by_nfs):
+            faults.append(f"mount {where}")
+        if (serial in exports.published(name)) != (serial in by_nfs):
+            faults.append(f"export {where}")
+    return faults + left_files(server)
+
+
 WORKS = {
+    "image": Work(publish_or_withdraw, pointed, broken_image, left_image),
     "snapshot": Work(take, serials, broken_snapshots, left_snapshots),
     # of a name that is not in use otherwise
     "protosystem": Work(make_or_remove, exists, broken_protosystem, left_protosystem),
