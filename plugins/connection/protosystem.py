@@ -103,7 +103,7 @@ notes:
   - M(ansible.builtin.reboot) at rest is accepted and does nothing, like the start of a service; booted, it reboots the
     container.
   - If the server's become method asks for a password, a become method inside the protosystem cannot ask for one too.
-  - M(ansible.posix.synchronize) and others that make a connection of their own do not know this plugin.
+  - C(ansible.posix.synchronize) and others that make a connection of their own do not know this plugin.
 seealso:
   - module: ansible.builtin.meta
     description: C(reset_connection) closes the connection to the server.

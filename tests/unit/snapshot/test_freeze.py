@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""With an fsfreeze that only writes down how it is called: real filesystems are frozen by the scenarios (kill_points.py)."""
+"""With an fsfreeze that only writes down how it is called: the scenarios (kill_points.py) freeze real filesystems."""
 
 from __future__ import annotations
 
