@@ -96,8 +96,8 @@ def run(
             raise LabError(f"the program {words[0]} is missing: install tests/lab/packages.txt") from error
         except BaseException as error:
             if child:
-                with child:  # closes its pipes and waits for it
-                    child.kill()
+                child.kill()
+                child.communicate()  # closes its pipes and waits for it
             if isinstance(error, subprocess.TimeoutExpired):
                 raise LabError(f"{' '.join(words)}: no end after {timeout:.0f} seconds{tail(log)}") from error
             raise
