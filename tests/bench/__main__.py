@@ -5,7 +5,7 @@
 
 On the hosts of a molecule scenario (container: store file, vm: store lvm), for its protosystem of 4 GiB: tasks and
 seconds of each playbook, first and second run; seconds of a snapshot; seconds and bytes of publishing; seconds from
-power-on to ssh of a client. Seconds of modules are those of an ad-hoc task as a user waits for it, less those of an empty one.
+power-on to ssh of a client. Seconds of modules are those of an ad-hoc task as a user waits for it, less an empty one's.
 """
 
 from __future__ import annotations
