@@ -35,7 +35,6 @@ from ansible_collections.stateless.linux.plugins.module_utils._image import (
 from ansible_collections.stateless.linux.plugins.module_utils._image import (
     state as images,
 )
-from ansible_collections.stateless.linux.plugins.module_utils._image.ram import Ram
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import is_mounted
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem import record as records
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem import state as protosystems
@@ -180,7 +179,7 @@ def publish_or_withdraw(server: Server, name: str) -> object:
         withdraw.absent(server, name, None, CHANNEL, force=False, check=False)
         return withdraw.absent(server, name, newest, None, force=False, check=False)
     formats = ["nfs"] if server.nfs_clients else ["ram"]
-    wanted = images.Wanted(newest, formats, CHANNEL, ram=Ram(compression="lz4"), lock_timeout=30)
+    wanted = images.Wanted(newest, formats, CHANNEL, lock_timeout=30)
     return images.present(server, name, wanted, check=False)
 
 
