@@ -60,7 +60,7 @@ class Scenario:
         said = run("ansible-playbook", "-i", self.inventory, f"stateless.linux.{name}", env=self.env)
         seconds = time.monotonic() - began
         recap = re.findall(r"ok=(\d+) +changed=(\d+)", said)
-        return sum(int(ok) for ok, _ in recap), sum(int(changed) for _, changed in recap), seconds
+        return sum(int(one[0]) for one in recap), sum(int(one[1]) for one in recap), seconds
 
     def module(self, name: str, **options: t.Any) -> tuple[dict[str, t.Any], float]:
         """Run a module on the server: its result, and seconds."""
@@ -81,7 +81,7 @@ class Scenario:
             for name in PLAYBOOKS:
                 tasks, changed, seconds = self.playbook(name)
                 figure(f"playbook {name}, {which} run", tasks=tasks, changed=changed, seconds=f"{seconds:.1f}")
-        empty = min(self.module("ansible.builtin.ping")[1] for _ in range(3))
+        empty = min(self.module("ansible.builtin.ping")[1] for _time in range(3))
         figure("an empty task", seconds=f"{empty:.2f}")
         for label, options in (
             ("without digest", {"digest": False}),
