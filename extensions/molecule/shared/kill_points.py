@@ -48,7 +48,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest
     view_snapshot,
 )
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take import is_snapshot_of
-from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import open_store
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 
 #: What a protosystem is made of here.
 TREE = "/var/tmp/kill-points-tree"

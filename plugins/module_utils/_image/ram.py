@@ -14,8 +14,8 @@ import typing as t
 from .._command import CommandFailed, find, run
 from .._errors import InvalidValue
 from .._mounts import STAND, inside
+from .._volumes.choose import open_store
 from .._volumes.filesystem import read_only
-from .._volumes.store import open_store
 
 if t.TYPE_CHECKING:
     from .._server import Server

@@ -19,7 +19,7 @@ from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
 from .._snapshot import manifest as snapshots
 from .._snapshot.take import timestamp
-from .._volumes.store import open_store
+from .._volumes.choose import open_store
 from . import channels, exports, leftovers, manifest, public, ram, share
 from .build import Building, script
 from .kernel import choose

@@ -13,7 +13,7 @@ from .._files import sync_directory
 from .._names import check_name, check_serial
 from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
-from .._volumes.store import open_store
+from .._volumes.choose import open_store
 from . import channels, leftovers, manifest, public, share
 
 if t.TYPE_CHECKING:

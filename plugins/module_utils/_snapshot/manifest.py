@@ -15,8 +15,9 @@ import uuid
 from .._errors import NotFound, StatelessError
 from .._files import read, read_json
 from .._mounts import mounted_from, view
+from .._volumes.choose import open_store
 from .._volumes.filesystem import read_only
-from .._volumes.store import Store, open_store
+from .._volumes.store import Store
 
 if t.TYPE_CHECKING:
     from .._server import Server

@@ -16,7 +16,7 @@ from .._plan import Outcome, Plan, Step
 from .._protosystem import container
 from .._protosystem import record as records
 from .._protosystem import state as protosystems
-from .._volumes.store import open_store
+from .._volumes.choose import open_store
 from .manifest import snapshots
 from .state import plan_all_absent
 

@@ -16,7 +16,7 @@ from .._mounts import is_mounted
 from .._names import check_name, check_serial
 from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
-from .._volumes.store import open_store
+from .._volumes.choose import open_store
 from .digest import Cache
 from .manifest import Snapshot, in_use, snapshots, volume_name
 from .take import Taking, is_snapshot_of, live_digest, next_serial

@@ -14,9 +14,6 @@ import typing as t
 
 from .._errors import NotFound, StatelessError
 
-if t.TYPE_CHECKING:
-    from .._server import Server
-
 
 class NoRoom(StatelessError):
     """The store has not the room for a new volume. Raised before anything was changed."""
@@ -101,15 +98,3 @@ class Store(abc.ABC):
         if volume is None:
             raise NotFound(f"the store has no volume {name}")
         return volume
-
-
-def open_store(server: Server) -> Store:
-    """The store that *server* is set up with."""
-    # here, because the drivers import their interface from this file
-    if server.store == "lvm":
-        from .thin import ThinStore  # pylint: disable=import-outside-toplevel
-
-        return ThinStore(server.vg, server.pool)
-    from .file import FileStore  # pylint: disable=import-outside-toplevel
-
-    return FileStore(server.root)

@@ -35,7 +35,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._image.build impor
 from ansible_collections.stateless.linux.plugins.module_utils._image.manifest import Image
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest import Snapshot
-from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import open_store
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 
 
 class LocalServer(Server):

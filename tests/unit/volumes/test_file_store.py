@@ -13,8 +13,9 @@ import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._errors import NotFound
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.file import FileStore
-from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import NoRoom, open_store
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import NoRoom
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.thin import ThinStore
 
 
