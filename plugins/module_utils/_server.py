@@ -52,6 +52,10 @@ class Server:
         """The last serial given; it outlives the protosystem, because a serial is never used twice."""
         return os.path.join(self.state, "serials", protosystem)
 
+    def protosystem_run(self, protosystem: str) -> str:
+        """The /run of *protosystem* at rest; the connection plugin makes it."""
+        return f"/run/stateless/protosystem/{protosystem}"
+
     # -- snapshots
     def snapshot_mount(self, protosystem: str, serial: int) -> str:
         """Where a published snapshot is mounted read-only; the NFS export."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import typing as t
 
 from .._errors import InUse
@@ -92,6 +93,8 @@ def _plan_absent(server: Server, store: Store, name: str, force: bool) -> Plan:
         remove(server.protosystem_record(name))
         with contextlib.suppress(OSError):
             remove(server.digest_cache(name))
+        # a new one of this name must not find it
+        shutil.rmtree(server.protosystem_run(name), ignore_errors=True)
         if name in volumes:
             store.remove(name)
 
