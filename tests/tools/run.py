@@ -79,7 +79,7 @@ def test_steps() -> list[Step]:
             Step(
                 f"molecule {name}",
                 ("molecule", "test", "-s", name),
-                timeout=2400,
+                timeout=3600,
                 lab=True,
                 undo=("molecule", "destroy", "-s", name),
             )
