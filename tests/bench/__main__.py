@@ -27,12 +27,12 @@ NAME = "lab-desktop"
 
 
 def run(*argv: str, env: t.Mapping[str, str] | None = None) -> str:
-    """Run a program; its standard output. What it says on standard error is shown."""
+    """Run a program; its standard output."""
     done = subprocess.run(
-        argv, cwd=CLONE, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, text=True, check=False
+        argv, cwd=CLONE, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        sys.exit(f"{' '.join(argv)} ended with status {done.returncode}:\n{done.stdout}")
+        sys.exit(f"{' '.join(argv)} ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -70,7 +70,9 @@ class Scenario:
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
         }
         began = time.monotonic()
-        said = run("ansible", "server", "-i", self.inventory, "-m", name, "-a", json.dumps(options), env=env)
+        said = run(
+            "ansible", "server", "-i", self.inventory, "-m", name, "-a", json.dumps(options) if options else "", env=env
+        )
         seconds = time.monotonic() - began
         return json.loads(said[said.index("{") :]), seconds
 
