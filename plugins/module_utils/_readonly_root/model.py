@@ -43,9 +43,10 @@ class Level(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One line of a list.
+    """One path that a line of a list names.
 
-    :ivar path: the absolute path, as the one who reads it at boot (see :class:`Dialect`) understands it.
+    :ivar path: in a :class:`Bind`: what is copied and bound, with every symbolic link on the way followed. In what
+        comes to nothing: as the one who reads it at boot (see :class:`Dialect`) understands it.
     :ivar keep: for an entry of rwtab; ``None`` for one of statetab.
     :ivar file: the list, as seen from the root, such as ``/etc/rwtab.d/site``.
     :ivar line: its line number there, from 1.
@@ -55,6 +56,8 @@ class Entry:
     keep: Keep | None
     file: str
     line: int
+    #: the line itself, without spaces around it
+    written: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

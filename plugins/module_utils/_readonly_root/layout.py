@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What settings and lists come to at boot: the plan that the modules show and check, and that our service follows.
+
+The service calls :func:`scratch` and :func:`state` one after the other, with a new :class:`Tree` for each, since state
+is copied from what scratch has made. :func:`layout` does both beforehand, and sees through a :class:`View` what scratch
+will have made.
+
+A bind may lie over the very directory where the scratch or the state is mounted, such as /var/lib: our service keeps
+both open and takes the copies from there, and never copies one of the two into itself. (Upstream's cannot.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+
+from . import lists, say
+from . import settings as settings_
+from .model import Bind, Dialect, Entry, Finding, Keep, Layout, Settings
+from .tree import DIRECTORY, Tree, beneath, join
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The scratch or the state half of a :class:`Layout`."""
+
+    binds: tuple[Bind, ...]
+    ignored: tuple[Entry, ...]
+    findings: tuple[Finding, ...]
+
+
+class View(Tree):
+    """*tree* as it looks when *binds* lie over it."""
+
+    def __init__(self, tree: Tree, binds: tuple[Bind, ...]) -> None:
+        super().__init__(tree.root)
+        self._under = tree
+        self._binds = binds
+
+    def over(self, path: str) -> Bind | None:
+        """The bind that *path* is in, or that lies on it."""
+        for bind in self._binds:
+            if path == bind.path or beneath(path, bind.path):
+                return bind
+        return None
+
+    def under(self, path: str) -> Bind | None:
+        """What lies over *path*, as far as the image has such a path at all."""
+        found = self._under.resolve(path)
+        return self.over(found) if found is not None else None
+
+    def names(self, path: str) -> list[str]:
+        found = self.resolve(path)
+        names = super().names(path)
+        return [name for name in names if self.kind(join(found or "/", name)) is not None]
+
+    def _look(self, path: str) -> str | None:
+        kind = self._under.kind(path)
+        bind = self.over(path)
+        if kind is None or bind is None or path == bind.path:
+            return kind
+        return kind if any(_brings(entry, path, kind) for entry in bind.entries) else None
+
+
+def _brings(entry: Entry, path: str, kind: str) -> bool:
+    """Whether the copy of *entry* has *path*: itself, a directory on the way, or something in it that it keeps."""
+    if path == entry.path or beneath(entry.path, path):
+        return True
+    if not beneath(path, entry.path):
+        return False
+    return entry.keep is Keep.EVERYTHING or (entry.keep is Keep.DIRECTORIES and kind == DIRECTORY)
+
+
+def layout(tree: Tree, dialect: Dialect, arguments: str = "", state_root: str | None = None) -> Layout:
+    """What the settings and lists of *tree* come to.
+
+    :arg arguments: the kernel's, which may force a read-only root on or off.
+    :arg state_root: where the state is mounted, outside of *tree*, for lists there that replace those of the image;
+        ``None``: it is not known.
+    """
+    wanted = read_settings(tree, dialect, arguments)
+    lost = scratch(tree, dialect, wanted)
+    view = View(tree, lost.binds)
+    kept = state(view, dialect, wanted, state_root)
+    unseen = [
+        say.list_gone(file, over)
+        for file in lists.files(tree, lists.STATETAB, dialect)[0]
+        for over in [view.under(file)]
+        if over is not None and view.resolve(file) is None
+    ]
+    covered = [
+        say.hidden(bind.entries[0], over) for bind in lost.binds for over in kept.binds if beneath(bind.path, over.path)
+    ]
+    on = wanted.enabled or wanted.temporary_state
+    return Layout(
+        dialect,
+        wanted,
+        lost.binds + kept.binds if on else (),
+        lost.ignored + kept.ignored,
+        (*lost.findings, *unseen, *kept.findings, *covered),
+    )
+
+
+def read_settings(tree: Tree, dialect: Dialect, arguments: str = "") -> Settings:
+    """The settings of *tree*; those of a file that is missing or cannot be read are the default ones."""
+    try:
+        text = tree.read(settings_.FILE) or ""
+    except OSError:
+        text = ""
+    return settings_.settings(settings_.parse(text), dialect, arguments)
+
+
+def _candidates(tree: Tree, dialect: Dialect, base: str, state_root: str | None = None) -> Part:
+    """The entries of all lists of a kind, each its own bind for now; links on the way are not followed yet."""
+    files, findings = lists.files(tree, base, dialect)
+    binds: list[Bind] = []
+    ignored: list[Entry] = []
+    read_lists = [lists.read_overrides(tree, file, state_root if base == lists.STATETAB else None) for file in files]
+    if base == lists.STATETAB and state_root is not None:
+        read_lists.append(lists.read_own_of_state(state_root))
+    for found, problem in read_lists:
+        if problem is not None:
+            findings.append(problem)
+        for line in found:
+            if base == lists.RWTAB:
+                read = lists.rwtab_line(line, dialect, tree)
+            else:
+                read = lists.statetab_line(line, dialect, tree)
+            findings += read.findings
+            ignored += read.ignored
+            binds += [Bind(entry.path, "", "", (entry,)) for entry in read.entries]
+    return Part(tuple(binds), tuple(ignored), tuple(findings))
+
+
+def _followed(tree: Tree, dialect: Dialect, wanted: Settings, part: Part) -> tuple[list[Entry], Part]:
+    """The entries of *part* that there is something for, their links followed."""
+    entries: list[Entry] = []
+    ignored = list(part.ignored)
+    findings = list(part.findings)
+    for bind in part.binds:
+        for candidate in bind.entries:
+            found, note = lists.follow(candidate, tree, dialect)
+            over = tree.under(candidate.path) if found is None and isinstance(tree, View) else None
+            if over is not None:
+                # The image has it, but not what scratch made of it.
+                note = say.gone(candidate, over)
+            findings += [note] if note is not None else []
+            problem = say.place(found, _mounts(wanted)) if found is not None else None
+            findings += [problem] if problem is not None else []
+            if found is None or (problem is not None and lists.is_error(problem)):
+                ignored.append(candidate)
+            else:
+                entries.append(found)
+    return entries, Part((), tuple(ignored), tuple(findings))
+
+
+def _mounts(wanted: Settings) -> tuple[str, str]:
+    return wanted.rw_mount, wanted.state_mount
+
+
+def _without_covered(part: Part, dialect: Dialect, wanted: Settings) -> Part:
+    """*part* without the binds that upstream's service cannot make, since one before them hides their copies."""
+    binds: list[Bind] = []
+    ignored = list(part.ignored)
+    findings = list(part.findings)
+    cover: Entry | None = None
+    for bind in part.binds:
+        entry = next(entry for entry in bind.entries if entry.path == bind.path)
+        if cover is not None and dialect is not Dialect.OWN:
+            findings.append(say.covered(entry, cover))
+            ignored.append(entry)
+            continue
+        binds.append(bind)
+        for mount in _mounts(wanted):
+            if beneath(mount, bind.path):
+                findings.append(say.covers(entry, mount, dialect))
+                # Only the mount that this bind is taken from is missed by those after it.
+                cover = entry if bind.source.startswith(mount + "/") else cover
+                break
+    return Part(tuple(binds), tuple(ignored), tuple(findings))
+
+
+def scratch(tree: Tree, dialect: Dialect, wanted: Settings) -> Part:
+    """What rwtab comes to: the outermost paths, each with everything that is copied for it."""
+    entries, rest = _followed(tree, dialect, wanted, _candidates(tree, dialect, lists.RWTAB))
+    findings = list(rest.findings)
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.path in first:
+            findings.append(say.duplicate(entry, first[entry.path], dialect))
+        else:
+            first[entry.path] = entry
+    binds: list[Bind] = []
+    ignored = list(rest.ignored)
+    for path, entry in first.items():
+        outer = _outermost(path, first)
+        misleading = None if dialect is Dialect.OWN else _misleading(path, first)
+        if outer is not None and (dialect is Dialect.OWN or misleading is not None):
+            findings.append(say.nested(entry, outer))
+            continue
+        if misleading is not None:
+            findings.append(say.misled(entry, misleading))
+            ignored.append(entry)
+            continue
+        if outer is not None:
+            findings.append(say.bound_apart(entry, outer))
+        parts = tuple(other for other in entries if other.path == path or beneath(other.path, path))
+        if outer is not None:
+            # Upstream copies everything before it binds: this bind holds what the outer one brings as well.
+            parts = tuple(other for other in entries if beneath(path, other.path)) + parts
+        binds.append(Bind(path, wanted.rw_mount + path, "scratch", parts))
+    return _without_covered(Part(tuple(binds), tuple(ignored), tuple(findings)), dialect, wanted)
+
+
+def state(tree: Tree, dialect: Dialect, wanted: Settings, state_root: str | None = None) -> Part:
+    """What statetab comes to, in *tree* as scratch left it.
+
+    :arg state_root: where the state is mounted, as seen from outside of *tree*.
+    """
+    entries, rest = _followed(tree, dialect, wanted, _candidates(tree, dialect, lists.STATETAB, state_root))
+    findings = list(rest.findings)
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.path in first:
+            findings.append(say.duplicate(entry, first[entry.path], dialect))
+        else:
+            first[entry.path] = entry
+    binds: list[Bind] = []
+    seen: list[Entry] = []
+    for path, entry in first.items():
+        outer = _outermost(path, first)
+        if outer is not None:
+            findings.append(say.nested_state(entry, outer))
+        inner = next((other for other in seen if beneath(other.path, path)), None)
+        if inner is not None and dialect is not Dialect.OWN:
+            findings.append(say.outer_after_inner(entry, inner))
+        seen.append(entry)
+        if outer is None or dialect is not Dialect.OWN:
+            binds.append(Bind(path, wanted.state_mount + path, "state", (entry,)))
+    return _without_covered(Part(tuple(binds), rest.ignored, tuple(findings)), dialect, wanted)
+
+
+def _outermost(path: str, among: dict[str, Entry]) -> Entry | None:
+    """The outermost of *among* that *path* is beneath."""
+    at = ""
+    for name in os.path.dirname(path).split("/")[1:]:
+        at = f"{at}/{name}"
+        if at in among:
+            return among[at]
+    return None
+
+
+def _misleading(path: str, among: dict[str, Entry]) -> Entry | None:
+    """The first of *among* that, taken for a regular expression as upstream does, *path* is beneath."""
+    for other, entry in among.items():
+        if other != path and _expression(other).match(path):
+            return entry
+    return None
+
+
+def _expression(path: str) -> re.Pattern[str]:
+    """*path* as upstream's test has it; what is no valid expression matches nothing."""
+    try:
+        # POSIX lets quantifiers follow each other, where Python has something else for ++.
+        return re.compile(re.sub(r"([*+])[*+?]+", r"\1", path) + "/")
+    except re.error:
+        return re.compile(r"(?!)")
