@@ -34,7 +34,7 @@ _RPM_DATABASE = "/var/lib/rpm"
 #: or, if their own rpm says so, in another place.
 _MOVE_RPM_DATABASE = """
 new="$1/usr/lib/sysimage/rpm" old="$1/var/lib/rpm"
-grep -qs '_dbpath.*/usr/lib/sysimage/rpm' "$1/usr/lib/rpm/macros" && [ -d "$old" ] && [ ! -L "$old" ] || exit 0
+grep -qs '^%_dbpath.*/lib/sysimage/rpm' "$1/usr/lib/rpm/macros" && [ -d "$old" ] && [ ! -L "$old" ] || exit 0
 mkdir -p "$new" && mv -f "$old"/* "$new/"
 """
 
