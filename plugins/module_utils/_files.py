@@ -26,9 +26,10 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def write(path: str, content: str | bytes, mode: int = 0o644) -> None:
+def write(path: str, content: str | bytes, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
     """Replace or create the file *path* with *content* so that a reader sees the old or the new.
 
+    *owner* is a uid and a gid; by default, those of the process.
     Missing parent directories are made. A run that is killed leaves at most a file whose name
     starts with ``.stateless-NAME:`` beside it, which :func:`clear_unfinished` removes.
     """
@@ -40,6 +41,8 @@ def write(path: str, content: str | bytes, mode: int = 0o644) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.rename(beside, path)
