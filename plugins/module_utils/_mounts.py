@@ -45,7 +45,10 @@ class Mount:
 def mounts(table: str = "/proc/self/mountinfo") -> list[Mount]:
     """What is mounted, in the order of mounting."""
     found = []
-    for line in (read(table) or "").splitlines():
+    # A name may have any bytes.
+    with open(table, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+        lines = stream.read().split("\n")
+    for line in filter(None, lines):
         # ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [TAG ...] - FSTYPE SOURCE SUPER-OPTIONS
         own, _dash, other = line.partition(" - ")
         fields, rest = own.split(" "), other.split(" ")
