@@ -24,6 +24,10 @@ _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15")
 _MACHINE = re.compile(r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>[A-Za-z0-9][\w.-]*)")
 #: What no copy of a system needs: filled anew at every boot. Other filesystems are left out anyway.
 _PASSING = ("/proc/*", "/sys/*", "/run/*", "/tmp/*", "/lost+found")
+#: XFS shows its ACLs a second time, as attributes of its own. rsync, which carries ACLs by themselves, must neither copy
+#: those to another filesystem nor take them for surplus, which deletes the default ACL. A first rule of one's own replaces
+#: rsync's default, so that is said, too.
+_ATTRIBUTES = ("-x system.*", "-x trusted.SGI_ACL_*")
 
 
 class Source(abc.ABC):
@@ -126,6 +130,7 @@ class Copy(Source):
 
     def commands(self, scratch: str) -> list[list[str]]:
         rsync = ["rsync", "--archive", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids"]
+        rsync += [f"--filter={rule}" for rule in _ATTRIBUTES]
         rsync += ["--one-file-system", *(f"--exclude={pattern}" for pattern in self._excluded())]
         start = f"{self.machine}:" if self.machine else ""
         if self.machine:
