@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
 from ._errors import StatelessError
 from ._plan import Outcome
@@ -39,6 +40,22 @@ def info(module: AnsibleModule, work: t.Callable[[], t.Mapping[str, t.Any]]) -> 
     except StatelessError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **found)
+
+
+def require(module: AnsibleModule, missing: ImportError | None, library: str, name: str) -> None:
+    """Go on only with a library that is not Ansible's: it may be there for another Python of the host alone.
+
+    :arg missing: why it cannot be imported; None: it can.
+    :arg library: what it is called, such as ``python-ldap``.
+    :arg name: how it is imported, such as ``ldap``.
+    """
+    if missing is None:
+        return
+    if not has_respawned():
+        other = probe_interpreters_for_module(["/usr/libexec/platform-python", "/usr/bin/python3"], name)
+        if other:
+            respawn_module(other)  # does not return
+    module.fail_json(msg=missing_required_lib(library))
 
 
 def _text(value: t.Mapping[str, t.Any]) -> str:

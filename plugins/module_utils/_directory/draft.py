@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan in the making: entries that should be so, and the steps to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._plan import Plan, Step
+from . import entries
+from .entries import Attributes, Entry
+
+
+@dataclasses.dataclass
+class Draft:
+    """Collects what is not as it should be. Nothing is changed before the plan is acted on.
+
+    :arg link: the connection to change entries through.
+    """
+
+    link: t.Any
+    before: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    after: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    steps: list[Step] = dataclasses.field(default_factory=list)
+
+    def step(self, text: str, act: t.Callable[[], object]) -> None:
+        """One more thing to do."""
+        self.steps.append(Step(text, act))
+
+    def entry(self, entry: Entry, found: Attributes | None, dn: t.Callable[[], str] | None = None) -> None:
+        """Have *entry*, where *found* is now (None: nothing).
+
+        :arg dn: where it will be, for an entry below one that gets its final name only when it is made.
+        """
+        if found is None:
+            self.after[entry.dn] = entries.shown(entry.new())
+            self.step(f"add {entry.dn}", lambda: entries.add(self.link, dn() if dn else entry.dn, entry.new()))
+            return
+        wrong = entry.wrong(found)
+        if wrong:
+            self.change(entry.dn, found, wrong)
+
+    def change(self, dn: str, found: Attributes, wrong: Attributes) -> None:
+        """Give attributes of the entry *dn*, which is *found* now, the values of *wrong*."""
+        now = {name: found[name] for name in wrong if name in found}
+        self.before.setdefault(dn, {}).update(entries.shown(now))
+        self.after.setdefault(dn, {}).update(entries.shown(wrong))
+        self.step(f"change {', '.join(wrong)} of {dn}", lambda: entries.change(self.link, dn, found, wrong))
+
+    def plan(self) -> Plan:
+        """What was collected."""
+        return Plan(self.before, self.after, self.steps)

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first entries of a directory, and those who log in to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from .._command import find, run
+from .._errors import InvalidValue
+from . import entries
+from .config import ARGON2
+from .connection import password_holds
+from .draft import Draft
+from .entries import Attributes, Entry
+from .tree import KINDS, Tree
+
+_PLACES = {
+    "o": ["organization"],
+    "ou": ["organizationalUnit"],
+    "dc": ["dcObject", "organization"],
+    "cn": ["applicationProcess"],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Who logs in.
+
+    :arg dn: its entry.
+    :arg password: None leaves the one that it has.
+    """
+
+    dn: str
+    name: str
+    password: str | None = dataclasses.field(repr=False)
+    present: bool = True
+
+
+def containers(tree: Tree) -> list[Entry]:
+    """The entries that hold all others, parents first."""
+    return [
+        Entry(tree.suffix, {}, _suffix(tree)),
+        *(_unit(dn) for dn in (tree.protosystems, tree.groups, tree.identities)),
+        # What is assigned here is for machines without an entry.
+        Entry(tree.clients, {}, {"objectClass": ["organizationalUnit", "statelessAssignment"], "ou": ["clients"]}),
+        *(_unit(tree.kind(kind)) for kind in KINDS),
+    ]
+
+
+def _suffix(tree: Tree) -> Attributes:
+    attribute, value = (part.strip() for part in tree.suffix.split(",")[0].split("="))
+    classes = _PLACES.get(attribute.lower())
+    if classes is None:
+        raise InvalidValue("suffix", tree.suffix, "begin it with o=, ou=, dc= or cn=")
+    more = {"o": [value]} if attribute.lower() == "dc" else {}
+    return {"objectClass": classes, attribute: [value], **more}
+
+
+def _unit(dn: str) -> Entry:
+    return Entry(dn, {}, {"objectClass": ["organizationalUnit"], "ou": [dn.partition(",")[0].partition("=")[2]]})
+
+
+def draft(draft_: Draft, tree: Tree, identities: t.Sequence[Identity], module_path: str, exists: bool) -> None:
+    """Have the containers and the *identities*.
+
+    :arg exists: whether the database is there, so that something can be found.
+    """
+    link = draft_.link
+    for entry in containers(tree):
+        found = entries.search(link, entry.dn, "base", "(objectClass=*)") if exists else {}
+        draft_.entry(entry, next(iter(found.values()), None))
+    for identity in identities:
+        found = entries.search(link, identity.dn, "base", "(objectClass=*)") if exists else {}
+        _draft(draft_, identity, bool(found), module_path)
+
+
+def _draft(draft_: Draft, identity: Identity, exists: bool, module_path: str) -> None:
+    link, dn, password = draft_.link, identity.dn, identity.password
+    if not identity.present:
+        if exists:
+            draft_.before[dn] = {"userPassword": ["(hidden)"]}
+            draft_.step(f"remove {dn}", lambda: entries.delete(link, dn))
+        return
+    if exists:
+        if password is not None and not password_holds(dn, password):
+            draft_.before[dn] = {"userPassword": ["(hidden)"]}
+            draft_.after[dn] = {"userPassword": ["(hidden, another)"]}
+            draft_.step(
+                f"change the password of {dn}",
+                lambda: entries.change(link, dn, {}, {"userPassword": [hashed(password or "", module_path)]}),
+            )
+        return
+    if password is None:
+        raise InvalidValue("identities", identity.name, "it is not there yet, so give its password")
+    entry = {"objectClass": ["applicationProcess", "simpleSecurityObject"], "cn": [identity.name]}
+    draft_.after[dn] = {**entry, "userPassword": ["(hidden)"]}
+    draft_.step(
+        f"add {dn}",
+        lambda: entries.add(link, dn, {**entry, "userPassword": [hashed(password or "", module_path)]}),
+    )
+
+
+def hashed(password: str, module_path: str) -> str:
+    """*password* as slapd stores it: Argon2 where slapd has the module, else SHA-512 of crypt(3), salted.
+
+    slappasswd(8) reads it from its standard input: a process list never shows it.
+    """
+    program = find("slappasswd", "slapd")
+    if has_argon2(module_path):
+        how = ["-h", "{ARGON2}", "-o", f"module-path={module_path}", "-o", f"module-load={ARGON2}"]
+    else:
+        how = ["-h", "{CRYPT}", "-c", "$6$%.16s"]
+    return run([program, "-n", *how, "-T", "/dev/stdin"], stdin=password).strip()
+
+
+def has_argon2(module_path: str) -> bool:
+    """Whether slapd has its module for Argon2."""
+    return any(os.path.exists(os.path.join(module_path, f"{ARGON2}.{end}")) for end in ("so", "la"))

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The slapd of this host as a directory: what the module directory_server does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tempfile
+import time
+import typing as t
+
+from .._errors import InUse, InvalidValue, StatelessError
+from .._files import read, write
+from .._plan import Outcome
+from . import certificate, config, connection, entries, identities
+from .draft import Draft
+from .entries import Attributes, Entry, unnumbered
+from .tree import Tree
+
+_CONFIG = "cn=config"
+_SCHEMA = "cn=schema,cn=config"
+#: Schemas that ours builds on: the file of the distribution, and one of its names.
+_NEEDED = (("cosine", "pilotPerson"), ("nis", "ieee802Device"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """The given files, or, without *certificate*, those of a certificate that is made."""
+
+    own: certificate.Own
+    certificate: str
+    key: str
+    ca: str
+    verify_client: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the directory should be; see the options of the module.
+
+    :arg tree: None: only the schema is wanted.
+    """
+
+    schema: str
+    schema_path: str
+    module_path: str
+    tree: Tree | None
+    path: str
+    gibibytes: int
+    tls: Tls
+    identities: t.Sequence[identities.Identity]
+    provider: config.Provider | None
+    ca_file: str
+    server_id: int
+    timeout: int
+
+    @property
+    def makes_tree(self) -> bool:
+        """Whether the first entries are made here, and do not come from another server."""
+        return self.provider is None or (self.provider.mirror and self.server_id == 1)
+
+
+def state(settings: Settings, check: bool) -> Outcome:
+    """Have slapd so; in *check* mode only say what would change."""
+    link = connection.local()
+    draft = Draft(link)
+    trusted = ""
+    _schema(draft, settings)
+    if settings.tree:
+        _modules(draft, settings)
+        _tls(draft, settings)
+        exists = _database(draft, settings, settings.tree)
+        if settings.makes_tree:
+            identities.draft(draft, settings.tree, settings.identities, settings.module_path, exists)
+        elif not exists and settings.provider:
+            _first_copy(draft, settings.tree, settings.provider, settings.timeout)
+    plan = draft.plan()
+    if not check:
+        plan.act()
+    if settings.tree:
+        trusted = _trusted(link)
+    return Outcome(plan, {"suffix": settings.tree.suffix if settings.tree else "", "certificate": trusted})
+
+
+def _config(link: t.Any, base: str, scope: str, filter_: str = "(objectClass=*)") -> dict[str, Attributes]:
+    found = entries.search(link, base, scope, filter_)
+    if not found and base in (_CONFIG, _SCHEMA):
+        raise StatelessError(
+            f"root may not read {base} of slapd over {connection.LOCAL}: it needs olcAccess of"
+            f" olcDatabase={{0}}config for {connection.LOCAL_ROOT}, or slapd is not configured by cn=config"
+        )
+    return found
+
+
+def _schema(draft: Draft, settings: Settings) -> None:
+    loaded = _config(draft.link, _SCHEMA, "sub")
+    text = "\n".join(one for found in loaded.values() for one in found.get("olcObjectClasses", []))
+    dn, wanted = config.schema_of(settings.schema)
+    for name, probe in _NEEDED if "'ieee802Device'" not in text else ():
+        if f"'{probe}'" not in text:
+            path = os.path.join(settings.schema_path, f"{name}.ldif")
+            needed_dn, needed = config.schema_of(read(path) or "")
+            draft.entry(Entry(needed_dn, needed), None)
+    present = [(one, found) for one, found in loaded.items() if _name(found.get("cn", [""])[0]) == wanted["cn"][0]]
+    if not present:
+        draft.entry(Entry(dn, wanted), None)
+        return
+    there, found = present[0]
+    values = {name: value for name, value in wanted.items() if name not in ("objectClass", "cn")}
+    draft.entry(Entry(there, values), found)
+
+
+def _name(value: str) -> str:
+    return unnumbered(value).lower()
+
+
+def _modules(draft: Draft, settings: Settings) -> None:
+    lists = _config(draft.link, _CONFIG, "one", "(objectClass=olcModuleList)")
+    loaded = {
+        os.path.basename(unnumbered(one)).partition(".")[0]
+        for found in lists.values()
+        for one in found.get("olcModuleLoad", [])
+    }
+    copies = settings.provider is not None and not settings.provider.mirror
+    wanted = [*config.MODULES, *([] if copies else config.RULES), config.ARGON2]
+    # A module without a file is built in, or, as Argon2, not needed.
+    missing = [
+        name
+        for name in wanted
+        if name not in loaded
+        and any(os.path.exists(os.path.join(settings.module_path, f"{name}.{end}")) for end in ("so", "la"))
+    ]
+    if not missing:
+        return
+    for dn, found in lists.items():
+        if found.get("olcModulePath", [settings.module_path])[0] == settings.module_path:
+            draft.change(dn, found, {"olcModuleLoad": [*found.get("olcModuleLoad", []), *missing]})
+            return
+    new = {"objectClass": ["olcModuleList"], "cn": ["module"], "olcModulePath": [settings.module_path]}
+    draft.entry(Entry(f"cn=module,{_CONFIG}", {**new, "olcModuleLoad": missing}), None)
+
+
+def _tls(draft: Draft, settings: Settings) -> None:
+    """These settings are of slapd as a whole: what the site has set itself stays, unless files are given."""
+    tls = settings.tls
+    found = _config(draft.link, _CONFIG, "base")[_CONFIG]
+    present = found.get("olcTLSCertificateFile", [])
+    if settings.provider and settings.provider.mirror:
+        _server_id(draft, found, settings.server_id)
+    if tls.certificate:
+        for option, path in (("tls_certificate", tls.certificate), ("tls_key", tls.key), ("tls_ca", tls.ca)):
+            if (path or option == "tls_key") and not os.path.exists(path):
+                raise InvalidValue(option, path, "there is no such file on this host")
+        wanted = config.wanted_tls(tls.certificate, tls.key, tls.ca, tls.verify_client)
+        draft.entry(Entry(_CONFIG, wanted), found)
+        return
+    if present and present != [tls.own.server]:
+        return
+    wanted = config.wanted_tls(tls.own.server, tls.own.server, tls.own.authority, tls.verify_client)
+    if tls.own.good():
+        draft.entry(Entry(_CONFIG, wanted), found)
+        return
+    draft.step(f"make a certificate for {', '.join(tls.own.names)}", tls.own.make)
+    # Written also if it was the same before: slapd reads the files when it is told their names.
+    draft.change(_CONFIG, found, wanted)
+
+
+def _server_id(draft: Draft, found: Attributes, number: int) -> None:
+    present = found.get("olcServerID", [])
+    if present and present != [str(number)]:
+        raise InvalidValue("server_id", number, f"this slapd is already {', '.join(present)} (olcServerID)")
+    draft.entry(Entry(_CONFIG, {"olcServerID": [str(number)]}), found)
+
+
+def _dn(value: str) -> list[str]:
+    return ["=".join(side.strip() for side in part.split("=")).lower() for part in value.split(",")]
+
+
+def _databases(link: t.Any, tree: Tree, path: str) -> tuple[str, Attributes] | None:
+    """Our database, if there is one.
+
+    :raises InUse: another one has the suffix, or one above or below it.
+    """
+    ours = _dn(tree.suffix)
+    for dn, found in _config(link, _CONFIG, "one", "(objectClass=olcDatabaseConfig)").items():
+        for suffix in found.get("olcSuffix", []):
+            its = _dn(suffix)
+            if its == ours and found.get("olcDbDirectory") == [path]:
+                return dn, found
+            if suffix and (its[-len(ours) :] == ours or ours[-len(its) :] == its):
+                raise InUse(f"suffix: {tree.suffix!r} cannot be used: the database {dn} of this slapd has {suffix!r}")
+    return None
+
+
+def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
+    """Have the database and its overlays; return whether it was there."""
+    link, provider = draft.link, settings.provider
+    if provider:
+        ca = provider.ca.strip() + "\n"
+        if read(settings.ca_file) != ca:
+            draft.step(f"write {settings.ca_file}", lambda: write(settings.ca_file, ca))
+    wanted = config.database(tree, settings.path, settings.gibibytes, provider, settings.ca_file)
+    at = _databases(link, tree, settings.path)
+    if at is None:
+        draft.entry(Entry(f"olcDatabase=mdb,{_CONFIG}", wanted), None)
+    else:
+        del wanted["objectClass"]
+        if config.same_copy(at[1].get("olcSyncrepl", []), wanted["olcSyncrepl"]):
+            wanted["olcSyncrepl"] = at[1].get("olcSyncrepl", [])
+        draft.entry(Entry(at[0], wanted), at[1])
+
+    def place(name: str) -> t.Callable[[], str]:
+        return lambda: f"olcOverlay={name},{(_databases(link, tree, settings.path) or ('',))[0]}"
+
+    present = _config(link, at[0], "one") if at else {}
+    named = {unnumbered(one["olcOverlay"][0]): (dn, one) for dn, one in present.items() if "olcOverlay" in one}
+    wanted_overlays = config.overlays(tree, provider)
+    for name, attributes in wanted_overlays.items():
+        if name in named:
+            draft.entry(Entry(named[name][0], attributes), named[name][1])
+        else:
+            new = {**attributes, "olcOverlay": [name]}
+            draft.entry(Entry(f"olcOverlay={name},olcDatabase=mdb,{_CONFIG}", new), None, place(name))
+    for name in config.RULES:
+        if name in named and name not in wanted_overlays:
+            dn = named[name][0]
+            draft.before[dn] = entries.shown(named[name][1])
+            draft.step(f"remove {dn}", lambda dn=dn: entries.delete(link, dn))  # type: ignore[misc]
+    return at is not None
+
+
+def _first_copy(draft: Draft, tree: Tree, provider: config.Provider, timeout: int) -> None:
+    """Wait for the provider's entries in the end, but log in to it now: if it refuses, nothing was changed yet."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
+        trusted.write(provider.ca)
+        trusted.flush()
+        link = connection.remote(provider.uri, trusted.name, tree.replicator, provider.password)
+    goal = _context(link, tree)
+
+    def wait() -> None:
+        until = time.monotonic() + timeout
+        while not _reached(_context(draft.link, tree), goal):
+            if time.monotonic() > until:
+                raise StatelessError(
+                    f"provider: {provider.uri} answers, but has not been copied in {timeout} seconds:"
+                    " see the log of slapd on this host"
+                )
+            time.sleep(0.2)
+
+    draft.step(f"wait for the first copy from {provider.uri}", wait)
+
+
+def _context(link: t.Any, tree: Tree) -> list[str]:
+    """How new a copy is: one CSN for each server that was written to."""
+    found = entries.search(link, tree.suffix, "base", "(objectClass=*)", ("contextCSN",))
+    return [value for one in found.values() for value in one.get("contextCSN", [])]
+
+
+def _reached(present: t.Sequence[str], goal: t.Sequence[str]) -> bool:
+    """Whether for each server (the third field of a CSN), *present* is as new as *goal*."""
+    by_server = {value.split("#")[2]: value for value in present}
+    return all(by_server.get(value.split("#")[2], "") >= value for value in goal)
+
+
+def _trusted(link: t.Any) -> str:
+    """What clients should trust: the authority if slapd has one configured, else its certificate without the key."""
+    found = _config(link, _CONFIG, "base")[_CONFIG]
+    for name in ("olcTLSCACertificateFile", "olcTLSCertificateFile"):
+        text = "".join(read(path) or "" for path in found.get(name, []))
+        blocks = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", text, re.DOTALL)
+        if blocks:
+            return "".join(blocks)
+    return ""
