@@ -54,8 +54,12 @@ class View(Tree):
 
     def names(self, path: str) -> list[str]:
         found = self.resolve(path)
-        names = super().names(path)
+        names = self._under.names(found) if found is not None else []
         return [name for name in names if self.kind(join(found or "/", name)) is not None]
+
+    def read(self, path: str) -> str | None:
+        found = self.resolve(path)
+        return self._under.read(found) if found is not None else None
 
     def _look(self, path: str) -> str | None:
         kind = self._under.kind(path)
@@ -133,6 +137,16 @@ def _candidates(tree: Tree, dialect: Dialect, base: str, state_root: str | None 
             ignored += read.ignored
             binds += [Bind(entry.path, "", "", (entry,)) for entry in read.entries]
     return Part(tuple(binds), tuple(ignored), tuple(findings))
+
+
+def every_entry(tree: Tree, dialect: Dialect, state_root: str | None = None) -> list[Entry]:
+    """What the lines of all lists name, in order, whether anything comes of it or not; links are not followed."""
+    found: list[Entry] = []
+    for base in (lists.RWTAB, lists.STATETAB):
+        part = _candidates(tree, dialect, base, state_root)
+        named = [*part.ignored, *(entry for bind in part.binds for entry in bind.entries)]
+        found += sorted(named, key=lambda entry: (entry.file, entry.line))
+    return found
 
 
 def _followed(tree: Tree, dialect: Dialect, wanted: Settings, part: Part) -> tuple[list[Entry], Part]:

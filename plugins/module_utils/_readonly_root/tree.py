@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat as stat_
+import typing as t
 
 from .._errors import StatelessError
 
@@ -157,6 +158,38 @@ class Tree:
     def _is_there(self, path: str) -> bool:
         parent = self.resolve(os.path.dirname(path))
         return parent is not None and self.kind(join(parent, os.path.basename(path))) is not None
+
+
+class Overlay(Tree):
+    """*root* as it will be once *files* are written: text by path, ``None`` for one that is removed."""
+
+    def __init__(self, root: str, files: t.Mapping[str, str | None], directories: t.Iterable[str] = ()) -> None:
+        super().__init__(root)
+        under = Tree(root)
+        self._files: dict[str, str] = {}
+        self._names: dict[str, set[str]] = {}
+        made = [(under.place(path), text, FILE if text is not None else None) for path, text in files.items()]
+        made += [(under.place(path), None, DIRECTORY) for path in directories]
+        for path, text, kind in made:
+            self._seen[path] = kind
+            if text is not None:
+                self._files[path] = text
+            at = path
+            while kind is not None and at != "/":
+                at, name = os.path.split(at)
+                self._names.setdefault(at, set()).add(name)
+                self._seen[at] = DIRECTORY
+
+    def read(self, path: str) -> str | None:
+        found = self.resolve(path)
+        return self._files[found] if found in self._files else super().read(path)
+
+    def names(self, path: str) -> list[str]:
+        found = self.resolve(path)
+        if found is None:
+            return []
+        names = {*super().names(path), *self._names.get(found, ())}
+        return sorted((name for name in names if self.kind(join(found, name)) is not None), key=os.fsencode)
 
 
 def join(directory: str, name: str) -> str:

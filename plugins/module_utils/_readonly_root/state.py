@@ -1,0 +1,311 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""State a read-only root: what the module readonly_root changes in a root, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import stat
+import typing as t
+
+from .. import _files
+from .._errors import StatelessError
+from .._plan import Outcome, Plan, Step
+from . import files, fstab, lists, program, unit
+from .findings import check
+from .info import described, kernel_arguments, tree_of
+from .layout import read_settings
+from .model import Dialect, Finding, Level
+from .reader import ENABLED, UNITS, Reader, look, reader
+from .settings import FILE as SETTINGS
+from .tree import FILE, Overlay, Tree, join
+from .wanted import Wanted
+
+#: What a list that names a path the image does not have is worth: one warning for all of them.
+_MISSING = "missing"
+#: Findings that readonly_root_info has, and that no task needs to be warned of each time.
+_QUIET = ("no-state", "once", "root-missing")
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A file that becomes *after*; ``None``: is not there. *link*: it is a symbolic link to that."""
+
+    path: str
+    before: str | bytes | None
+    after: str | bytes | None
+    mode: int = 0o644
+    link: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether anything changes."""
+        return self.before != self.after
+
+
+def apply(want: Wanted, check_mode: bool) -> Outcome:
+    """Make the root what *want* says, or in check mode say what that would take.
+
+    :raises StatelessError: the task's own entries cannot work, or the root is no directory. Nothing was changed.
+    """
+    tree = tree_of(want.root)
+    now = reader(tree)
+    changes, directories = _changes(tree, now, want)
+    future = Overlay(tree.root, _texts(changes), directories)
+    then = reader(future)
+    plan = check(future, then, kernel_arguments(tree))
+    warnings = _judge(plan.findings, want)
+    done = Plan(
+        {change.path: _shown(change.before) for change in _net(changes)},
+        {change.path: _shown(change.after) for change in _net(changes)},
+        _steps(tree, changes, directories),
+    )
+    if not check_mode:
+        with _files.lock(_lock(tree.root), f"another task changes the read-only root of {tree.root}", timeout=60):
+            done.act()
+    result = described(future, then, plan)
+    del result["entries"]
+    return Outcome(done, result, warnings)
+
+
+def _lock(root: str) -> str:
+    return f"/run/stateless/lock/readonly_root.{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}"
+
+
+def _changes(tree: Tree, now: Reader, want: Wanted) -> tuple[list[Change], list[str]]:
+    """Every file to write, in an order that leaves a machine that boots as before or as wanted wherever it stops.
+
+    - What is only read if something else says so comes first: directories, the program, the unit, its link. Without
+      READONLY or TEMPORARY_STATE the service does nothing.
+    - The lists come before the settings that make them count, and after those that stop them from counting.
+    - A path that moves from one list to the other is in both for a moment, never in none: state lies over scratch.
+    - READONLY=yes comes before ``ro`` in fstab, and goes after it: a / that is read-only while nothing makes anything
+      writable would be of no use, whereas binds over a writable / harm nothing.
+    - An entry of fstab for scratch or state is there before the settings stop naming another place, and goes after.
+    """
+    text = _read(tree, SETTINGS)
+    wanted_settings = files.settings_text(text, want)
+    settings = read_settings(Overlay(tree.root, {SETTINGS: wanted_settings}), now.dialect)
+    on = settings.enabled or settings.temporary_state
+    mounts = {"scratch": settings.rw_mount, "state": settings.state_mount}
+    table = _read(tree, fstab.FILE)
+    before = files.fstab_before(table or "", want, mounts)
+    after = files.fstab_after(before, want, mounts)
+    middle = [
+        Change(fstab.FILE, table or None, before or None),
+        Change(SETTINGS, text, wanted_settings),
+        Change(fstab.FILE, before or None, after or None),
+    ]
+    named = _lists(tree, want)
+    stated = want.enabled is not None or want.temporary_state is not None
+    if on:
+        changes = [*_service(tree, now), *named, *middle]
+    else:
+        changes = [*middle, *(_no_service(tree) if stated else []), *named]
+    directories = [where for where in mounts.values() if on and not tree.is_directory(where)]
+    return [change for change in changes if change.is_one], directories
+
+
+def _lists(tree: Tree, want: Wanted) -> list[Change]:
+    """The lists of that name: first what is added to the state, then scratch, then what is taken from the state."""
+    if want.name is None:
+        return []
+    first: list[Change] = []
+    last: list[Change] = []
+    if want.state is not None:
+        for base, lines in ((files.ONCE_D, sorted(want.once)), (f"{lists.STATETAB}.d", list(want.state))):
+            both, after = _by_way_of_both(tree, f"{base}/{want.name}", lines)
+            first.append(both)
+            last.insert(0, after)
+    if want.scratch is not None:
+        file = f"{lists.RWTAB}.d/{want.name}"
+        text = _read(tree, file)
+        first.append(Change(file, text, files.list_text(text, [f"{keep.value} {path}" for path, keep in want.scratch])))
+    return first + last
+
+
+def _by_way_of_both(tree: Tree, file: str, lines: list[str]) -> tuple[Change, Change]:
+    """The change of a list by way of one that has the old and the new lines."""
+    text = _read(tree, file)
+    after = files.list_text(text, lines)
+    old = [line for line in (text or "").split("\n") if line.strip() and not line.startswith("#")]
+    both = files.list_text(text, [*old, *(line for line in lines if line not in old)])
+    return Change(file, text, both), Change(file, both, after)
+
+
+def _service(tree: Tree, now: Reader) -> list[Change]:
+    """What it takes that the service starts at boot; nothing where an administrator has masked it."""
+    if now.masked:
+        return []
+    if now.dialect is not Dialect.OWN:
+        # Two of them would copy and bind everything twice.
+        return [*_link(tree, now, now.unit_file), *_no_service(tree)]
+    file = f"{UNITS[0]}/{unit.NAME}"
+    held = _read_bytes(tree, unit.PROGRAM)
+    packed = held if held is not None and program.is_current(held) else program.pack()
+    return [
+        Change(unit.PROGRAM, held, packed, 0o755),
+        Change(file, _read(tree, file), unit.TEXT),
+        *_link(tree, now, file),
+    ]
+
+
+def _link(tree: Tree, now: Reader, file: str | None) -> list[Change]:
+    """The link by which a unit starts, as systemctl(1) makes it."""
+    return [] if now.enabled or file is None else [Change(f"{ENABLED}/{now.unit}", None, file, link=True)]
+
+
+def _no_service(tree: Tree) -> list[Change]:
+    """What it takes that our service is not there. Upstream's belongs to a package and does nothing unless told to."""
+    ours = look(tree, Dialect.OWN, unit.PROGRAM, unit.NAME)
+    if ours.masked:
+        return []
+    file, link = f"{UNITS[0]}/{unit.NAME}", f"{ENABLED}/{unit.NAME}"
+    directory = tree.resolve(ENABLED)
+    linked = directory is not None and tree.kind(f"{directory}/{unit.NAME}") is not None
+    return [
+        Change(link, file if linked else None, None, link=True),
+        Change(file, _read(tree, file), None),
+        Change(unit.PROGRAM, _read_bytes(tree, unit.PROGRAM), None),
+    ]
+
+
+def _read(tree: Tree, file: str) -> str | None:
+    try:
+        return tree.read(file)
+    except OSError as error:
+        raise StatelessError(f"{file} in {tree.root} cannot be read: {error.strerror}") from error
+
+
+def _read_bytes(tree: Tree, file: str) -> bytes | None:
+    found = tree.resolve(file)
+    if found is None:
+        return None
+    try:
+        with open(tree.host(found), "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise StatelessError(f"{file} in {tree.root} cannot be read: {error.strerror}") from error
+
+
+def _texts(changes: list[Change]) -> dict[str, str | None]:
+    """What the files hold in the end; of what is no text, that it is there."""
+    return {
+        change.path: change.after if isinstance(change.after, str) or change.after is None else "" for change in changes
+    }
+
+
+def _judge(findings: t.Sequence[Finding], want: Wanted) -> list[str]:
+    """The warnings of the task.
+
+    :raises StatelessError: what the task itself states cannot work.
+    """
+    mine = {f"{base}.d/{want.name}" for base in (lists.RWTAB, lists.STATETAB)} if want.name is not None else set()
+    if files.keys(want):
+        mine |= {SETTINGS, fstab.FILE}
+    service = want.enabled or want.temporary_state
+    wrong = [
+        finding
+        for finding in findings
+        if finding.level is Level.ERROR
+        and (finding.file in mine or (service and finding.code in ("masked", "no-python", "no-service")))
+    ]
+    if wrong:
+        raise StatelessError("this read-only root cannot work: " + " ".join(map(str, wrong)))
+    missing = [finding for finding in findings if finding.code == _MISSING]
+    warnings = [str(finding) for finding in findings if finding.code not in (*_QUIET, _MISSING)]
+    if missing:
+        places = ", ".join(f"{finding.entry!r} ({finding.file}, line {finding.line})" for finding in missing)
+        warnings.append(f"The image does not have what these entries name, so that nothing comes of them: {places}")
+    return warnings
+
+
+def _net(changes: list[Change]) -> list[Change]:
+    """One change for each file."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        first = found.get(change.path, change)
+        found[change.path] = dataclasses.replace(change, before=first.before)
+    return [change for change in found.values() if change.is_one]
+
+
+def _shown(content: str | bytes | None) -> t.Any:
+    """One side of a file in the diff: its lines; of a program its digest."""
+    if content is None:
+        return None
+    if isinstance(content, bytes):
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    text = content.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return (
+        text.split("\n")[:-1]
+        if text.endswith("\n")
+        else [*text.split("\n")[:-1], text.split("\n")[-1] + " (no newline)"]
+    )
+
+
+def _steps(tree: Tree, changes: list[Change], directories: list[str]) -> list[Step]:
+    steps = [Step(f"make the directory {where}", _make(tree.host(tree.place(where)))) for where in directories]
+    steps += _clearing(tree, [*changes, *(Change(file, None, None) for file in (SETTINGS, fstab.FILE))])
+    for change in changes:
+        verb = "remove" if change.after is None else "make" if change.before is None else "change"
+        steps.append(Step(f"{verb} {change.path}", _act(tree, change)))
+    return steps
+
+
+def _clearing(tree: Tree, changes: list[Change]) -> list[Step]:
+    """What a killed run left beside the files that this one looks at."""
+    steps: list[Step] = []
+    for path in sorted({change.path for change in changes}):
+        directory, name = os.path.split(path)
+        if any(left.startswith(f".stateless-{name}:") for left in tree.names(directory)):
+            where = tree.host(tree.place(directory))
+            steps.append(Step(f"remove what a killed run left beside {path}", _clear(where, name)))
+    return steps
+
+
+def _clear(where: str, name: str) -> t.Callable[[], object]:
+    return lambda: _files.clear_unfinished(where, name)
+
+
+def _make(where: str) -> t.Callable[[], object]:
+    return lambda: os.makedirs(where, 0o755, exist_ok=True)
+
+
+def _act(tree: Tree, change: Change) -> t.Callable[[], object]:
+    """How to write, link or remove one file; where it is inside of the root is found now, and nothing is followed out.
+
+    :raises StatelessError: something that is no file is in the way.
+    """
+    directory, name = os.path.split(change.path)
+    if change.link:
+        link = join(tree.host(tree.place(directory)), name)
+        target = change.after
+        return (lambda: _files.remove(link)) if target is None else (lambda: _symlink(str(target), link))
+    place = tree.place(change.path)
+    if tree.kind(place) not in (None, FILE):
+        raise StatelessError(f"{change.path} cannot be written in {tree.root}: it is no file ({tree.kind(place)})")
+    where = tree.host(place)
+    content = change.after
+    if content is None:
+        return lambda: _files.remove(where)
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
+    mode, owner = change.mode, None
+    if tree.kind(place) == FILE:
+        there = os.lstat(where)
+        mode, owner = stat.S_IMODE(there.st_mode), (there.st_uid, there.st_gid)
+        if change.mode & 0o111:
+            mode |= 0o111
+    return lambda: _files.write(where, data, mode, owner)
+
+
+def _symlink(target: str, link: str) -> None:
+    """Make *link*, whatever was there before; old or new at any moment."""
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    beside = f"{link}.stateless"
+    _files.remove(beside)
+    os.symlink(target, beside)
+    os.rename(beside, link)
+    _files.sync_directory(os.path.dirname(link))
