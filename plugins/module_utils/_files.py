@@ -15,6 +15,7 @@ import time
 import typing as t
 
 from ._errors import Busy
+from ._room import room_for
 
 
 def sync_directory(path: str) -> None:
@@ -32,24 +33,27 @@ def write(path: str, content: str | bytes, mode: int = 0o644, owner: tuple[int, 
     *owner* is a uid and a gid; by default, those of the process.
     Missing parent directories are made. A run that is killed leaves at most a file whose name
     starts with ``.stateless-NAME:`` beside it, which :func:`clear_unfinished` removes.
+
+    :raises Full: there is no room.
     """
     data = content.encode() if isinstance(content, str) else content
     directory = os.path.dirname(path) or "."
-    os.makedirs(directory, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(prefix=f".stateless-{os.path.basename(path)}:", dir=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if owner is not None:
-                os.fchown(stream.fileno(), *owner)
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        os.rename(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+    with room_for(path, directory):
+        os.makedirs(directory, exist_ok=True)
+        descriptor, beside = tempfile.mkstemp(prefix=f".stateless-{os.path.basename(path)}:", dir=directory)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                if owner is not None:
+                    os.fchown(stream.fileno(), *owner)
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.rename(beside, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
     sync_directory(directory)
 
 

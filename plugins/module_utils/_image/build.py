@@ -14,6 +14,7 @@ import typing as t
 from .._boot import arguments, ipxe
 from .._files import sync_directory, write
 from .._plan import Step
+from .._room import room_for
 from .._snapshot.manifest import view_snapshot
 from . import leftovers, manifest, public, ram
 from .manifest import Image
@@ -58,15 +59,23 @@ class Building:
     def plan(self) -> list[Step]:
         """The steps that publish."""
         steps = []
+        snapshot = f"snapshot {self.snapshot.serial} of {self.snapshot.protosystem}"
         if self.kernel is not None:
             text = f"copy the kernel {self.kernel.version} and its initrd"
-            steps.append(Step(text, functools.partial(self._copy, self.kernel)))
+            steps.append(self._step(text, f"the kernel of {snapshot}", functools.partial(self._copy, self.kernel)))
         if "ram" in self.formats:
             settings = self.image.formats["ram"]
             text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
-            steps.append(Step(text, self._make))
-        what = f"snapshot {self.snapshot.serial} of {self.snapshot.protosystem}"
-        return [*steps, Step(f"publish {what} as {' and '.join(self.formats)}", self._publish)]
+            steps.append(self._step(text, f"{settings['file']} of {snapshot}", self._make))
+        text = f"publish {snapshot} as {' and '.join(self.formats)}"
+        return [*steps, self._step(text, f"the image of {snapshot}", self._publish)]
+
+    def _step(self, text: str, what: str, act: t.Callable[[], None]) -> Step:
+        def with_room() -> None:
+            with room_for(what, os.path.dirname(self.beside)):
+                act()
+
+        return Step(text, with_room)
 
     def _copy(self, kernel: Kernel) -> None:
         public.make_directory(self.beside)

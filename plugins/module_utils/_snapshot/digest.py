@@ -30,6 +30,7 @@ ctime is coarse: a later write could leave it the same.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -40,6 +41,7 @@ import time
 import typing as t
 
 from .._files import read, write
+from .._room import Full
 
 _CHUNK = 1024**2
 #: Nanoseconds; much longer than a tick of the clock of ctime.
@@ -82,9 +84,10 @@ class Cache:
         return cls(path, known)
 
     def save(self) -> None:
-        """Write the cache file."""
+        """Write the cache file, if there is room: it only saves time."""
         lines = (f"{inode} {ctime} {size} {digest}\n" for (inode, ctime, size), digest in self.known.items())
-        write(self.path, "".join(lines), 0o600)
+        with contextlib.suppress(Full):
+            write(self.path, "".join(lines), 0o600)
 
 
 @dataclasses.dataclass(frozen=True)

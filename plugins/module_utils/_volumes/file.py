@@ -20,6 +20,7 @@ import typing as t
 from .._command import run
 from .._errors import NotFound
 from .._files import remove, sync_directory
+from .._room import room_for
 from .store import NoRoom, Store, Volume
 
 #: ioctl_ficlone(2), linux/fs.h: _IOW(0x94, 9, int)
@@ -66,13 +67,14 @@ class FileStore(Store):
         self._need(0, "a new volume")
 
     def create(self, name: str, size: int) -> None:
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        descriptor = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.truncate(descriptor, size)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with room_for(f"the volume {name}", self.directory):
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            descriptor = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.truncate(descriptor, size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         sync_directory(self.directory)
 
     def check_snapshot(self, origin: str) -> None:
@@ -103,14 +105,15 @@ class FileStore(Store):
 
     def snapshot(self, origin: str, name: str, standstill: t.ContextManager[object]) -> None:
         beside = self._unfinished(name)
-        with standstill:
-            run(["cp", "--reflink=auto", "--sparse=always", "--", self.path(origin), beside])
-        descriptor = os.open(beside, os.O_RDONLY)
-        try:
-            os.fchmod(descriptor, 0o400)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with room_for(f"a copy of {origin}", self.directory):
+            with standstill:
+                run(["cp", "--reflink=auto", "--sparse=always", "--", self.path(origin), beside])
+            descriptor = os.open(beside, os.O_RDONLY)
+            try:
+                os.fchmod(descriptor, 0o400)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         os.rename(beside, self.path(name))
         sync_directory(self.directory)
 
