@@ -19,7 +19,7 @@ from .._command import run
 #: Seconds that one cp(1) may take.
 PATIENCE = 300
 #: Bytes of names in one command: well below ARG_MAX.
-_ARGUMENTS = 100_000
+ARGUMENTS = 100_000
 
 
 def like(source: str, target: str) -> None:
@@ -91,7 +91,7 @@ def copy_into(sources: t.Sequence[str], target: str) -> None:
     batch: list[str] = []
     length = 0
     for source in sources:
-        if batch and length + len(source) > _ARGUMENTS:
+        if batch and length + len(source) > ARGUMENTS:
             _copy(batch, target)
             batch, length = [], 0
         batch.append(source)

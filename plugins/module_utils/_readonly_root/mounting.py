@@ -12,6 +12,7 @@ import time
 
 from .._command import CommandFailed, run
 from .._errors import StatelessError
+from . import fstab
 
 #: mount(2), from <sys/mount.h>
 _MS_BIND = 0x1000
@@ -115,12 +116,10 @@ def device_with_label(label: str) -> str | None:
         return None
 
 
-def is_in_fstab(where: str, fstab: str = "/etc/fstab") -> bool:
+def is_in_fstab(where: str) -> bool:
     """Whether fstab(5) has a line for the mount point *where*."""
     try:
-        with open(fstab, encoding="utf-8", errors="surrogateescape") as stream:
-            lines = stream.read().splitlines()
+        with open(fstab.FILE, encoding="utf-8", errors="surrogateescape") as stream:
+            return any(found.where == where for found in fstab.parse(stream.read()))
     except OSError:
         return False
-    points = [line.split()[1] for line in lines if len(line.split()) > 1 and not line.lstrip().startswith("#")]
-    return where in [point.replace("\\040", " ").rstrip("/") for point in points]

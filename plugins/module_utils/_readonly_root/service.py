@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
-from .. import _files
+from .. import _files, _mounts
 from .._command import run
 from .._errors import StatelessError
-from . import layout, places, scratch
-from .log import Log
+from . import carry, kept, layout, places, scratch
+from .lists import is_ignored
+from .log import Log, shown
 from .model import Bind, Dialect, Finding, Level, Settings
 from .settings import force
 from .tree import Tree
 
 #: What was done at this boot, for who asks; its being there says that it was done.
 DONE = "/run/stateless/readonly-root.json"
+#: Lists of paths that do not move forward: one a line.
+ONCE = "/etc/stateless/statetab-once.d"
+#: Made by the machine, whatever the image has: never taken from a later one.
+_NOT_THE_IMAGES = ("/etc/machine-id",)
 #: On the kernel's command line of a machine that runs an image.
 _IMAGE_ARGUMENT = "stateless.serial="
 
@@ -50,8 +56,10 @@ def serve(log: Log) -> None:
         return
     bound: list[Bind] = []
     try:
+        # What is mounted now, such as a machine-id for this boot, hides the image's.
+        given = {mount.where for mount in _mounts.mounts()}
         bound += _scratch(settings, log)
-        bound += _state(settings, log)
+        bound += _state(settings, arguments, given, log)
     finally:
         _files.write_json(
             DONE,
@@ -103,7 +111,7 @@ def _scratch(settings: Settings, log: Log) -> list[Bind]:
     return bound
 
 
-def _state(settings: Settings, log: Log) -> list[Bind]:
+def _state(settings: Settings, arguments: str, given: set[str], log: Log) -> list[Bind]:
     places.take_name()
     where = places.state(settings, log)
     if where is None:
@@ -111,7 +119,45 @@ def _state(settings: Settings, log: Log) -> list[Bind]:
     # As scratch has left it: state is copied from there.
     part = layout.state(Tree("/"), Dialect.OWN, settings, where)
     _tell(part.findings, log)
-    return []
+    roots = [bind.path for bind in part.binds]
+    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | once()
+    try:
+        # Whatever goes wrong with what is new: what was kept is there.
+        carry.Carrier(where, log).bring(roots, spare, kept.identity(arguments, roots))
+    except Exception as error:
+        log.problem(f"state: it stays as it was before this image: {type(error).__name__}: {error}")
+    ready = []
+    for bind in part.binds:
+        problem = _unlike(where + bind.path, bind.path)
+        if problem is None:
+            ready.append(bind)
+        elif os.path.lexists(where + bind.path):
+            log.problem(f"state: {shown(bind.path)} is not bound: {problem}")
+    return scratch.bind_over(where, ready, slave=settings.slave_mounts, log=log)
+
+
+def once() -> set[str]:
+    """The paths that are copied to the state once, and do not move forward."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(ONCE)):
+            if not is_ignored(name, Dialect.OWN) and not name.startswith("."):
+                lines = _read(f"{ONCE}/{name}").split("\n")
+                found |= {os.path.realpath(line) for line in lines if line.startswith("/")}
+    return found
+
+
+def _unlike(source: str, target: str) -> str | None:
+    """Why *source* cannot be bound over *target*."""
+    try:
+        kept_, seen = os.lstat(source).st_mode, os.lstat(target).st_mode
+    except OSError as error:
+        return str(error)
+    if stat.S_ISLNK(kept_) or os.path.realpath(target) != target:
+        return "it became a symbolic link"
+    if stat.S_ISDIR(kept_) != stat.S_ISDIR(seen):
+        return "one of the image's and the kept is a directory, the other is none"
+    return None
 
 
 def _tell(findings: tuple[Finding, ...], log: Log) -> None:
