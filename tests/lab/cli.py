@@ -17,7 +17,7 @@ from .process import LabError, catch_interrupts, say
 
 _TEXT = """\
 Test hosts on a network of their own, 10.77.N.0/24. The server is always called "server" and has
-10.77.N.2; this machine is 10.77.N.1. There is no DHCP but what the server under test gives.
+10.77.N.2; this machine is 10.77.N.1. There is no DHCP but what the server under test gives, unless asked for.
 
   container  systemd-nspawn: native speed, the kernel of this machine (loop devices, no device-mapper, no nfsd)
   vm         QEMU: a kernel of its own (LVM, nfsd), slow where KVM does not work
@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         help="server: with the packages of packages-server.txt (default for a vm), plain: without (container)",
     )
 
+    text = "a DHCP server beside the server, at 10.77.N.3, that gives addresses and knows nothing of booting"
+    up.add_argument("--site-dhcp", action="store_true", help=text)
+
     client = add("client", "power a client on; it boots from the network, then from its disk", "lab", "name")
     client.add_argument("--mac", default="", help="default: 52:54:00:77:N:INDEX")
     client.add_argument("--memory", type=_mebibytes, default=1024, metavar="MIB", help="default 1024")
@@ -119,7 +122,7 @@ def _act(options: argparse.Namespace) -> None:
     lab: t.Any = getattr(options, "lab", None)
     if command == "up":
         base = options.base or ("server" if options.server == "vm" else "plain")
-        control.up(lab, options.server, options.release, options.memory, options.disk, base)
+        control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
     elif command == "client":
         control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk)
         if options.wait:

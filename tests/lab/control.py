@@ -12,7 +12,7 @@ import signal
 import time
 import typing as t
 
-from . import base, container, network, proxy, ssh, state
+from . import base, container, dhcp, network, proxy, ssh, state
 from .process import LabError, say
 from .state import Host, Lab
 
@@ -40,7 +40,9 @@ def _or_down(lab: Lab) -> t.Iterator[None]:
         raise
 
 
-def up(name: str, kind: str, release: str, memory: int, disks: list[str], variant: str) -> Lab:
+def up(
+    name: str, kind: str, release: str, memory: int, disks: list[str], variant: str, site_dhcp: bool = False
+) -> Lab:
     """Start a lab with its server, and wait for ssh. A lab that is up as asked is left alone."""
     _need_root()
     state.check_name("LAB", name)
@@ -50,6 +52,8 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
     with lab.lock():
         found = state.find(name)
         if found and _up_as_asked(found, kind, release, memory, disks):
+            if site_dhcp:
+                dhcp.up(found)
             return found
         if found:
             say(f"clearing up what an earlier run of {name} left")
@@ -62,6 +66,8 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
             host.base = str(base.get(kind, release, variant))
             host.save()
             network.up(lab)
+            if site_dhcp:
+                dhcp.up(lab)
             say(f"{name}: starting a {kind} with {release}")
             _start(lab, host)
             seconds = ssh.wait(lab, host, 120 if kind == "container" else 900)
@@ -118,6 +124,7 @@ def _tear_down(lab: Lab) -> None:
     for host in hosts:
         if host.kind == "container":
             container.remove(host)
+    dhcp.down(lab)
     network.down(lab)
     with state.global_lock():
         state.forget(lab)

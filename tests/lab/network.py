@@ -18,7 +18,7 @@ from .state import Host, Lab
 _ARP = 0x0806
 
 
-def _ip(*words: str, netns: str = "") -> str:
+def ip(*words: str, netns: str = "") -> str:
     return run("ip", *(("-n", netns) if netns else ()), *words)
 
 
@@ -32,25 +32,25 @@ def namespaces(lab: Lab) -> list[str]:
 def up(lab: Lab) -> None:
     """Make the bridge, and give this machine the first address."""
     subnet = ipaddress.ip_network(lab.subnet)
-    for route in json.loads(_ip("-json", "route", "show", "table", "all", "type", "unicast") or "[]"):
+    for route in json.loads(ip("-json", "route", "show", "table", "all", "type", "unicast") or "[]"):
         if route["dst"] != "default" and subnet.overlaps(ipaddress.ip_network(route["dst"], strict=False)):
             raise LabError(f"this machine already has a route to {route['dst']}, which the lab wants: {lab.subnet}")
-    _ip("netns", "add", lab.netns)
-    _ip("link", "set", "lo", "up", netns=lab.netns)
+    ip("netns", "add", lab.netns)
+    ip("link", "set", "lo", "up", netns=lab.netns)
     # With neither STP nor a delay, a port forwards at once: firmware does not wait for it.
     bridge = ("type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
-    _ip("link", "add", "br0", *bridge, netns=lab.netns)
-    _ip("link", "set", "br0", "up", netns=lab.netns)
-    _ip("link", "add", lab.link, "type", "veth", "peer", "name", "host", "netns", lab.netns)
-    _ip("link", "set", "host", "master", "br0", "up", netns=lab.netns)
-    _ip("address", "add", f"{lab.address(1)}/24", "dev", lab.link)
-    _ip("link", "set", lab.link, "up")
+    ip("link", "add", "br0", *bridge, netns=lab.netns)
+    ip("link", "set", "br0", "up", netns=lab.netns)
+    ip("link", "add", lab.link, "type", "veth", "peer", "name", "host", "netns", lab.netns)
+    ip("link", "set", "host", "master", "br0", "up", netns=lab.netns)
+    ip("address", "add", f"{lab.address(1)}/24", "dev", lab.link)
+    ip("link", "set", lab.link, "up")
 
 
 def down(lab: Lab) -> None:
     """Remove the namespaces and the link. Whatever ran in them has been ended before."""
     for name in namespaces(lab):
-        _ip("netns", "delete", name)
+        ip("netns", "delete", name)
     if pathlib.Path("/sys/class/net", lab.link).exists():
         run("ip", "link", "delete", lab.link, check=False)  # its other end went with the namespace
 
@@ -59,24 +59,24 @@ def container(lab: Lab, host: Host) -> str:
     """Make the namespace of a container, with eth0 configured; return its path."""
     name = f"{lab.netns}.{host.name}"
     if name not in namespaces(lab):
-        _ip("netns", "add", name)
+        ip("netns", "add", name)
         port = f"veth{host.index}"
         link = ("name", "eth0", "address", host.mac, "netns", name)
-        _ip("link", "add", port, "type", "veth", "peer", *link, netns=lab.netns)
-        _ip("link", "set", port, "master", "br0", "up", netns=lab.netns)
-        _ip("link", "set", "lo", "up", netns=name)
-        _ip("address", "add", f"{host.address}/24", "dev", "eth0", netns=name)
-        _ip("link", "set", "eth0", "up", netns=name)
-        _ip("route", "add", "default", "via", lab.address(1), netns=name)
+        ip("link", "add", port, "type", "veth", "peer", *link, netns=lab.netns)
+        ip("link", "set", port, "master", "br0", "up", netns=lab.netns)
+        ip("link", "set", "lo", "up", netns=name)
+        ip("address", "add", f"{host.address}/24", "dev", "eth0", netns=name)
+        ip("link", "set", "eth0", "up", netns=name)
+        ip("route", "add", "default", "via", lab.address(1), netns=name)
     return f"/run/netns/{name}"
 
 
 def tap(lab: Lab, host: Host) -> str:
     """Make the tap device of a virtual machine on the bridge; return its name in the lab's namespace."""
     name = f"tap{host.index}"
-    if name not in {link["ifname"] for link in json.loads(_ip("-json", "link", "show", netns=lab.netns))}:
-        _ip("tuntap", "add", name, "mode", "tap", netns=lab.netns)
-        _ip("link", "set", name, "master", "br0", "up", netns=lab.netns)
+    if name not in {link["ifname"] for link in json.loads(ip("-json", "link", "show", netns=lab.netns))}:
+        ip("tuntap", "add", name, "mode", "tap", netns=lab.netns)
+        ip("link", "set", name, "master", "br0", "up", netns=lab.netns)
     return name
 
 
