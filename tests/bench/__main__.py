@@ -104,8 +104,13 @@ class Scenario:
         result, seconds = self.module(
             "stateless.linux.image", protosystem=NAME, serial=taken["serial"], formats=[image_format], channel="stable"
         )
-        size = sum(file["size"] for file in result["image"]["files"].values())
-        figure(f"publish {image_format}", seconds=f"{seconds - empty:.2f}", bytes=size)
+        files = {name: file["size"] for name, file in result["image"]["files"].items()}
+        figure(
+            f"publish {image_format}",
+            seconds=f"{seconds - empty:.2f}",
+            bytes=sum(files.values()),
+            files=" ".join(files),
+        )
         boot = run(LAB, "client", self.name, "desk", "--mac", "52:54:00:aa:00:01", "--wait", "900")
         figure(f"client {image_format}, power-on to ssh", seconds=boot.split()[-1])
 
