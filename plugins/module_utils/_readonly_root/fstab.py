@@ -135,7 +135,8 @@ def _with_options(line: str, options: list[str]) -> str:
     parts = re.split(r"(\s+)", line.strip())
     indent = line[: len(line) - len(line.lstrip())]
     if len(parts) < 7:
-        return indent + " ".join([*parts[0::2], "auto", ",".join(options)][:4])
+        words = parts[0::2]
+        return indent + " ".join([*words, *["auto"][len(words) - 2 :], ",".join(options)])
     parts[6] = ",".join(options)
     return indent + "".join(parts)
 

@@ -188,12 +188,11 @@ def _without_covered(part: Part, dialect: Dialect, wanted: Settings) -> Part:
             ignored.append(entry)
             continue
         binds.append(bind)
-        for mount in _mounts(wanted):
-            if beneath(mount, bind.path):
-                findings.append(say.covers(entry, mount, dialect))
-                # Only the mount that this bind is taken from is missed by those after it.
-                cover = entry if bind.source.startswith(mount + "/") else cover
-                break
+        over = [mount for mount in _mounts(wanted) if beneath(mount, bind.path)]
+        findings += [say.covers(entry, over[0], dialect)] if over else []
+        if any(bind.source == mount + bind.path for mount in over):
+            # Only the mount that this bind is taken from is missed by those after it.
+            cover = entry
     return Part(tuple(binds), tuple(ignored), tuple(findings))
 
 

@@ -140,7 +140,7 @@ def rwtab_line(line: Line, dialect: Dialect, tree: Tree) -> Read:
     first = rest.split()[0]
     if dialect is Dialect.OWN:
         paths = _literal_or_matches(rest, tree) or (_literal_or_matches(first, tree) if first != rest else [])
-        if not GLOB.isdisjoint(rest if paths != [first] else first) and paths not in ([rest], [first]):
+        if paths and paths not in ([rest], [first]):
             notes.append(say.pattern(line, len(paths), dialect))
         paths = paths or [first]
         if first != rest and not rest[len(first) :].lstrip().startswith("#"):
