@@ -58,6 +58,11 @@ def leader(protosystem: str) -> int | None:
     return None
 
 
+#: Words for the systemd inside, which reads what is after nspawn's own options like a kernel command line: what makes
+#: the root of a client read-only would make that of the protosystem so, and its mount on the server.
+WRITABLE = ("systemd.mask=systemd-remount-fs.service", "systemd.mask=readonly-root.service")
+
+
 def check(root: str) -> None:
     """Raise ProgramMissing or StatelessError if the tree *root* cannot be booted here."""
     find("systemd-nspawn", "systemd-container")
@@ -90,6 +95,7 @@ def start(protosystem: str, root: str, kind: str, timeout: float) -> None:
     nspawn = [find("systemd-nspawn", "systemd-container"), "--quiet", "--boot", "--keep-unit", "--register=no"]
     nspawn += ["--notify-ready=yes", "--settings=no", "--private-users=no", "--link-journal=no", "--timezone=off"]
     nspawn += [f"--machine={protosystem}", f"--directory={root}", *NETWORKS[kind], *_identity(protosystem, root)]
+    nspawn += WRITABLE
     command = ["systemd-run", "--quiet", "--collect", f"--unit={unit(protosystem)}"]
     command += [f"--description=Protosystem {protosystem}"]
     command += [f"--property={name}={value}" for name, value in properties.items()]
@@ -103,7 +109,7 @@ def start(protosystem: str, root: str, kind: str, timeout: float) -> None:
 def _identity(protosystem: str, root: str) -> list[str]:
     """The words that keep an empty machine-id(5) empty: its systemd would write one, for all clients to share.
 
-    The last one is for that systemd, which reads the words after nspawn's own options like a kernel command line.
+    The last one is for that systemd, as those of WRITABLE.
     """
     path = os.path.join(root, "etc", "machine-id")
     if os.path.islink(path) or (read(path) or "").strip() not in ("", "uninitialized") or not os.path.exists(path):
