@@ -9,6 +9,7 @@ The sources are this very library's, wherever it was loaded from: a collection, 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import io
 import marshal
@@ -25,6 +26,7 @@ _MAIN = f"import sys\n\nfrom {_PACKAGE}._readonly_root.service import main\n\nsy
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+@functools.cache
 def sources() -> dict[str, str]:
     """The files of the program by name: the service, and what it imports of this library, and so on."""
     here = service.__name__.rpartition(".")[0]
@@ -74,6 +76,7 @@ def _imports(module: str, text: str) -> list[str]:
     return found
 
 
+@functools.cache
 def pack() -> bytes:
     """The program.
 

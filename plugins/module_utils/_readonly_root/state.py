@@ -51,24 +51,31 @@ def apply(want: Wanted, check_mode: bool) -> Outcome:
 
     :raises StatelessError: the task's own entries cannot work, or the root is no directory. Nothing was changed.
     """
+    if check_mode:
+        return prepare(want)
+    root = tree_of(want.root).root
+    with _files.lock(_lock(root), f"another task changes the read-only root of {root}", timeout=60):
+        outcome = prepare(want)
+        outcome.plan.act()
+    return outcome
+
+
+def prepare(want: Wanted) -> Outcome:
+    """What :func:`apply` comes to, with a plan that was not acted on."""
     tree = tree_of(want.root)
-    now = reader(tree)
-    changes, directories = _changes(tree, now, want)
+    changes, directories = _changes(tree, reader(tree), want)
     future = Overlay(tree.root, _texts(changes), directories)
     then = reader(future)
-    plan = check(future, then, kernel_arguments(tree))
-    warnings = _judge(plan.findings, want)
-    done = Plan(
+    found = check(future, then, kernel_arguments(tree))
+    warnings = _judge(found.findings, want)
+    plan = Plan(
         {change.path: _shown(change.before) for change in _net(changes)},
         {change.path: _shown(change.after) for change in _net(changes)},
-        _steps(tree, changes, directories),
+        _clearing(tree, want) + _steps(tree, changes, directories),
     )
-    if not check_mode:
-        with _files.lock(_lock(tree.root), f"another task changes the read-only root of {tree.root}", timeout=60):
-            done.act()
-    result = described(future, then, plan)
+    result = described(future, then, found)
     del result["entries"]
-    return Outcome(done, result, warnings)
+    return Outcome(plan, result, warnings)
 
 
 def _lock(root: str) -> str:
@@ -248,17 +255,19 @@ def _shown(content: str | bytes | None) -> t.Any:
 
 def _steps(tree: Tree, changes: list[Change], directories: list[str]) -> list[Step]:
     steps = [Step(f"make the directory {where}", _make(tree.host(tree.place(where)))) for where in directories]
-    steps += _clearing(tree, [*changes, *(Change(file, None, None) for file in (SETTINGS, fstab.FILE))])
     for change in changes:
         verb = "remove" if change.after is None else "make" if change.before is None else "change"
         steps.append(Step(f"{verb} {change.path}", _act(tree, change)))
     return steps
 
 
-def _clearing(tree: Tree, changes: list[Change]) -> list[Step]:
-    """What a killed run left beside the files that this one looks at."""
+def _clearing(tree: Tree, want: Wanted) -> list[Step]:
+    """What a killed run left beside the files that are this one's."""
+    paths = [SETTINGS, fstab.FILE, unit.PROGRAM, f"{UNITS[0]}/{unit.NAME}"]
+    if want.name is not None:
+        paths += [f"{base}/{want.name}" for base in (f"{lists.RWTAB}.d", f"{lists.STATETAB}.d", files.ONCE_D)]
     steps: list[Step] = []
-    for path in sorted({change.path for change in changes}):
+    for path in paths:
         directory, name = os.path.split(path)
         if any(left.startswith(f".stateless-{name}:") for left in tree.names(directory)):
             where = tree.host(tree.place(directory))

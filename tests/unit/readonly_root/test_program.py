@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client's service as one file."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import program
+
+
+def test_it_runs_by_itself(tmp_path: pathlib.Path) -> None:
+    """Without this collection, with the standard library alone: everything that is imported anywhere is inside."""
+    packed = tmp_path / "packed"
+    packed.write_bytes(program.pack())
+    code = (
+        "import sys, importlib, zipfile\n"
+        "sys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "for name in zipfile.ZipFile(sys.argv[1]).namelist():\n"
+        "    if name.endswith('.py') and not name.startswith('__main__') and '__init__' not in name:\n"
+        "        importlib.import_module(name[:-3].replace('/', '.'))\n"
+        "assert not any(name.startswith('ansible') for name in sys.modules)\n"
+        "print(sorted(name for name in sys.modules if name.startswith('stateless.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-IS", "-c", code, str(packed)], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert "stateless._readonly_root.service" in done.stdout
+    assert "stateless._command" in done.stdout
+
+
+def test_it_has_what_it_imports_and_nothing_else() -> None:
+    names = program.sources()
+    assert "stateless/_readonly_root/service.py" in names
+    assert "stateless/_readonly_root/layout.py" in names
+    assert "stateless/_errors.py" in names
+    assert "stateless/_readonly_root/program.py" not in names
+    assert "stateless/_module.py" not in names
+
+
+def test_compiled_code_is_used_by_this_python(tmp_path: pathlib.Path) -> None:
+    packed = tmp_path / "packed"
+    packed.write_bytes(program.pack())
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import stateless._errors as e; print(e.__file__)"
+    done = subprocess.run([sys.executable, "-IS", "-c", code, str(packed)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("stateless/_errors.pyc")
+
+
+def test_the_same_source_is_the_same_program() -> None:
+    packed = program.pack()
+    program.pack.cache_clear()
+    program.sources.cache_clear()
+    assert program.pack() == packed
+    assert program.is_current(packed)
+
+
+def test_another_python_is_no_change_and_other_source_is() -> None:
+    def repack(change: dict[str, bytes]) -> bytes:
+        stream = io.BytesIO(b"#!/usr/bin/python3 -IS\n")
+        stream.seek(0, io.SEEK_END)
+        with zipfile.ZipFile(io.BytesIO(program.pack())) as old, zipfile.ZipFile(stream, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, change.get(name, old.read(name)))
+        return stream.getvalue()
+
+    assert program.is_current(repack({"stateless/_errors.pyc": b"of another one"}))
+    assert not program.is_current(repack({"stateless/_errors.py": b"x = 1\n"}))
+    assert not program.is_current(b"#!/bin/sh\n")
+    assert not program.is_current(program.pack()[:1000])
