@@ -70,12 +70,13 @@ options:
   tls_verify_client:
     description:
       - What to do about certificates of clients, as C(olcTLSVerifyClient) in C(slapd-config(5\)).
-      - With V(try) a client may give one, and can then log in with it as its subject, by SASL EXTERNAL.
+      - With V(allow) and V(try), a client may give one, and can then log in with it as its subject, by SASL EXTERNAL. One
+        that C(slapd) does not trust is ignored with V(allow), and refused with V(try), also that of a second server.
     type: str
     choices: [never, allow, try, demand]
-    default: try
+    default: allow
   identities:
-    description: Who logs in. An identity that is not named stays as it is.
+    description: Who logs in. An identity that is not named stays as it is. No two can have the same name.
     type: list
     elements: dict
     default: []
@@ -91,14 +92,17 @@ options:
         type: str
         choices: [administrators, publishers, clients]
         required: true
-      password:
-        description: The password, needed for a new identity. It is stored hashed (Argon2, else SHA-512).
-        type: str
       state:
         description: Whether it is there.
         type: str
         choices: [present, absent]
         default: present
+  passwords:
+    description:
+      - The password of each of O(identities), by name, needed for a new one. What is stored is a hash (Argon2, else
+        SHA-512). Whether it is the right one is seen by logging in.
+    type: dict
+    default: {}
   replicator_password:
     description:
       - The password with which a second server logs in and reads everything. It must have no white space, quotation
@@ -139,7 +143,9 @@ EXAMPLES = r"""
     database_path: /var/lib/ldap/stateless
     tls_names: [srv1.example.org]
     identities:
-      - {name: alice, kind: administrators, password: "{{ vault_alice }}"}
+      - {name: alice, kind: administrators}
+    passwords:
+      alice: "{{ vault_alice }}"
   register: directory
 
 - name: Only load the schema
@@ -180,6 +186,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._directory.connect
 from ansible_collections.stateless.linux.plugins.module_utils._directory.identities import Identity
 from ansible_collections.stateless.linux.plugins.module_utils._directory.server import Settings, Tls, state
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import KINDS, Tree
+from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
 
 
@@ -205,8 +212,18 @@ def settings(options: t.Mapping[str, t.Any]) -> Settings:
 
 
 def _identities(options: t.Mapping[str, t.Any], tree: Tree) -> list[Identity]:
+    passwords = {name: str(password) for name, password in options["passwords"].items()}
+    names = [one["name"] for one in options["identities"]]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue("identities", name, "no two can have the same name")
+    for name in passwords:
+        if name not in names:
+            raise InvalidValue("passwords", name, "there is no such name in identities")
     listed = [
-        Identity(tree.identity(one["kind"], one["name"]), one["name"], one["password"], one["state"] == "present")
+        Identity(
+            tree.identity(one["kind"], one["name"]), one["name"], passwords.get(one["name"]), one["state"] == "present"
+        )
         for one in options["identities"]
     ]
     if options["replicator_password"]:
@@ -235,7 +252,7 @@ def main() -> None:
             "tls_key": {"type": "path", "no_log": False},
             "tls_ca": {"type": "path"},
             "tls_names": {"type": "list", "elements": "str", "default": []},
-            "tls_verify_client": {"type": "str", "choices": ["never", "allow", "try", "demand"], "default": "try"},
+            "tls_verify_client": {"type": "str", "choices": ["never", "allow", "try", "demand"], "default": "allow"},
             "identities": {
                 "type": "list",
                 "elements": "dict",
@@ -243,10 +260,11 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "kind": {"type": "str", "required": True, "choices": list(KINDS)},
-                    "password": {"type": "str", "no_log": True},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 },
             },
+            # Not within identities: Ansible logs a list as text, in which it does not find a password with a quotation mark.
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
             "replicator_password": {"type": "str", "no_log": True},
             "provider": {"type": "str"},
             "provider_ca": {"type": "str"},

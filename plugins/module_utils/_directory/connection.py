@@ -8,10 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import StatelessError
+from .tls import refusal
 
 try:
     import ldap
     import ldap.dn
+    import ldap.filter
     import ldif
 except ImportError as error:
     ldap = ldif = None
@@ -39,13 +41,17 @@ _WORDS = {
 
 
 class LdapFailed(StatelessError):
-    """An LDAP operation failed; :attr:`kind` is the name of python-ldap's exception, such as ``NO_SUCH_OBJECT``."""
+    """An LDAP operation failed; :attr:`kind` is the name of python-ldap's exception, such as ``NO_SUCH_OBJECT``.
 
-    def __init__(self, what: str, error: Exception) -> None:
+    :arg what: what was tried, with whom.
+    :arg reason: in words, where more is known than the error says.
+    """
+
+    def __init__(self, what: str, error: Exception, reason: str = "") -> None:
         self.kind = type(error).__name__
         told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         said = [_WORDS.get(self.kind, ""), str(told.get("desc", "")), " ".join(str(told.get("info", "")).split())]
-        super().__init__(f"{what}: " + ": ".join(part for part in said if part))
+        super().__init__(f"{what}: " + (reason or ": ".join(part for part in said if part)))
 
 
 def explained(what: str, work: t.Callable[[], t.Any]) -> t.Any:
@@ -89,12 +95,18 @@ def remote(uri: str, ca: str, dn: str, password: str) -> t.Any:
     """Connect with TLS, always, and log in.
 
     :arg ca: the file with the certificates to trust, PEM.
+    :raises LdapFailed: the server is away, its certificate is refused (the error says why), or *dn* is not let in.
     """
     link = _opened(uri)
     link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
     link.set_option(ldap.OPT_X_TLS_CACERTFILE, ca)
     link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
-    if not uri.lower().startswith("ldaps:"):
-        explained(uri, link.start_tls_s)
-    explained(f"{uri}, as {dn}", lambda: link.simple_bind_s(dn, password))
+    try:
+        if not uri.lower().startswith("ldaps:"):
+            link.start_tls_s()
+        link.simple_bind_s(dn, password)
+    except (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT) as error:
+        raise LdapFailed(uri, error, refusal(uri, ca, TIMEOUT)) from error
+    except ldap.LDAPError as error:
+        raise LdapFailed(f"{uri}, as {dn}", error) from error
     return link

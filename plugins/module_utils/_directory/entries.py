@@ -67,9 +67,11 @@ def _comparable(name: str, values: t.Sequence[str]) -> list[str]:
 
 
 def shown(attributes: Attributes) -> Attributes:
-    """*attributes* as a diff may show them."""
+    """*attributes* as a diff may show them: without secrets, and without the numbers that slapd puts before values."""
     return {
-        name: ["(hidden)"] if name.lower() == "userpassword" else [_HIDDEN.sub(r"\1(hidden)", one) for one in values]
+        name: ["(hidden)"]
+        if name.lower() == "userpassword"
+        else [_HIDDEN.sub(r"\1(hidden)", unnumbered(one)) for one in values]
         for name, values in attributes.items()
     }
 

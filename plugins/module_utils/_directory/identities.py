@@ -95,7 +95,7 @@ def _draft(draft_: Draft, identity: Identity, exists: bool, module_path: str) ->
             )
         return
     if password is None:
-        raise InvalidValue("identities", identity.name, "it is not there yet, so give its password")
+        raise InvalidValue("passwords", "", f"{identity.name} is not there yet, so give its password")
     entry = {"objectClass": ["applicationProcess", "simpleSecurityObject"], "cn": [identity.name]}
     draft_.after[dn] = {**entry, "userPassword": ["(hidden)"]}
     draft_.step(

@@ -75,7 +75,7 @@ def state(settings: Settings, check: bool) -> Outcome:
         exists = _database(draft, settings, settings.tree)
         if settings.makes_tree:
             identities.draft(draft, settings.tree, settings.identities, settings.module_path, exists)
-        elif not exists and settings.provider:
+        elif settings.provider and not (exists and _context(link, settings.tree)):
             _first_copy(draft, settings.tree, settings.provider, settings.timeout)
     plan = draft.plan()
     if not check:

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which clients are in which groups, and how that is to change: at most two changes of a group, however many clients.
+
+Who joins is added before the clients' own entries change, who leaves is removed afterwards: a run that is killed leaves
+nobody without the groups that he had or is to have.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+
+from .._errors import NotFound
+from .._plan import Step
+from .connection import ldap
+from .session import Session, any_of
+from .tree import Tree
+from .values import Raw, dn_key, key, name_of
+
+DnKey = tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass
+class _Group:
+    dn: str
+    name: str
+    #: its values of member, by what is equal for two spellings
+    members: dict[DnKey, bytes]
+    join: list[str] = dataclasses.field(default_factory=list)
+    leave: list[bytes] = dataclasses.field(default_factory=list)
+
+
+class Memberships:
+    """The groups of some clients."""
+
+    def __init__(self, session: Session, tree: Tree, groups: t.Iterable[tuple[str, Raw]]) -> None:
+        self._session = session
+        self._tree = tree
+        self._groups: dict[str, _Group] = {}
+        self._of: dict[DnKey, set[str]] = collections.defaultdict(set)
+        for dn, raw in groups:
+            group = _Group(dn, name_of(dn), {dn_key(one.decode()): one for one in raw.get("member", [])})
+            self._groups[key(group.name)] = group
+            for member in group.members:
+                self._of[member].add(key(group.name))
+
+    @classmethod
+    def read(cls, session: Session, tree: Tree, members: t.Iterable[str], groups: t.Iterable[str]) -> Memberships:
+        """The groups of the entries *members* (DNs), and those with the names *groups*."""
+        wanted = [*(("member", dn) for dn in members), *(("cn", name) for name in groups)]
+        return cls(session, tree, session.search(tree.groups, "one", any_of(wanted), ("cn", "member")))
+
+    def names(self, dn: str) -> list[str]:
+        """The groups that an entry is in, or will be."""
+        member = dn_key(dn)
+        return sorted((self._groups[one].name for one in self._of.get(member, ())), key=key)
+
+    def missing(self, names: t.Iterable[str]) -> list[str]:
+        """Which of these groups do not exist."""
+        return [name for name in names if key(name) not in self._groups]
+
+    def check(self, names: t.Iterable[str]) -> None:
+        """Raise NotFound if one of these groups does not exist."""
+        missing = self.missing(names)
+        if missing:
+            raise NotFound(f"groups: there is no group {missing[0]!r} below {self._tree.groups}: make it first")
+
+    def have(self, dn: str, others: t.Iterable[str], names: t.Sequence[str] | None, exact: bool) -> None:
+        """Have the entry *dn* in the groups *names*, and, unless *exact*, in those that it is in.
+
+        :arg others: DNs that the entry has or had before; their memberships become its own.
+        :arg names: None: as it is.
+        """
+        member = dn_key(dn)
+        old = [one for one in {dn_key(other) for other in others} if one != member]
+        has = set(self._of.get(member, ())).union(*(self._of.get(one, ()) for one in old))
+        wanted = {key(name) for name in names or () if key(name) in self._groups}
+        target = wanted if exact and names is not None else has | wanted
+        for name in sorted(target - self._of.get(member, set())):
+            self._groups[name].join.append(dn)
+            self._of[member].add(name)
+        for name in sorted(self._of.get(member, set()) - target):
+            self._leave(name, member)
+        for one in old:
+            self.gone(one)
+
+    def gone(self, member: DnKey) -> None:
+        """Have an entry in no group."""
+        for name in sorted(self._of.get(member, ())):
+            self._leave(name, member)
+
+    def _leave(self, name: str, member: DnKey) -> None:
+        self._groups[name].leave.append(self._groups[name].members[member])
+        self._of[member].discard(name)
+
+    def joining(self) -> list[Step]:
+        """The steps by which entries join groups."""
+        return [self._joining(group) for group in self._groups.values() if group.join]
+
+    def leaving(self) -> list[Step]:
+        """The steps by which entries leave groups."""
+        return [self._leaving(group) for group in self._groups.values() if group.leave]
+
+    def _joining(self, group: _Group) -> Step:
+        changes = [(ldap.MOD_ADD, "member", [dn.encode() for dn in group.join])]
+        who = _listed([name_of(dn) for dn in group.join])
+        return Step(f"add to group {group.name}: {who}", lambda: self._session.modify(group.dn, changes))
+
+    def _leaving(self, group: _Group) -> Step:
+        # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
+        changes = [
+            (ldap.MOD_ADD, "member", [self._tree.groups.encode()]),
+            (ldap.MOD_DELETE, "member", group.leave),
+        ]
+        if dn_key(self._tree.groups) in group.members:
+            del changes[0]
+        who = _listed([name_of(one.decode()) for one in group.leave])
+        return Step(f"remove from group {group.name}: {who}", lambda: self._session.modify(group.dn, changes))
+
+
+def _listed(names: list[str]) -> str:
+    """Names as a text of bounded length."""
+    return ", ".join(names) if len(names) <= 10 else f"{', '.join(names[:10])} and {len(names) - 10} more"

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules say to an LDAP server: who logs in how, searches, and changes of one entry each."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .._errors import InvalidValue
+from . import tls
+from .connection import TIMEOUT, LdapFailed, explained, ldap
+from .values import Changes, Raw, check_text
+
+#: So many entries come in one answer, which keeps below the limits that servers set to a single one (RFC 2696).
+_PAGE = 500
+#: A value to add that is there, or to remove that is not, is no error: somebody else (slapd's overlay refint, a second
+#: run) was faster. A server that does not know the control ignores it.
+_PERMISSIVE = "1.2.840.113556.1.4.1413"
+
+
+#: More than this is looked for by listing everything: one long filter costs the server more.
+_MANY = 100
+
+
+def any_of(wanted: t.Iterable[tuple[str, str]]) -> str:
+    """A filter that finds at least the entries where one of these attributes has its value."""
+    parts = [ldap.filter.filter_format("(%s=%s)", pair) for pair in dict.fromkeys(wanted)]
+    return f"(|{''.join(parts)})" if len(parts) <= _MANY else "(objectClass=*)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """How to reach and to enter a directory; the options of the modules.
+
+    :arg dn: empty: by SASL, with *sasl_class*.
+    """
+
+    uri: str
+    dn: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    sasl_class: str = "external"
+    start_tls: bool = False
+    validate_certs: bool = True
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read a password: TLS, or a socket of this host."""
+        return self.start_tls or not any(uri.lower().startswith("ldap:") for uri in self.uri.split())
+
+    @property
+    def who(self) -> str:
+        """Who logs in, in words."""
+        if self.dn:
+            return self.dn
+        return "whoever runs this" if "ldapi:" in self.uri else f"the holder of {self.client_cert or 'the ticket'}"
+
+    def check(self) -> None:
+        """Raise InvalidValue for what cannot work or would give a password away."""
+        for option in ("uri", "dn", "password", "ca_path", "client_cert", "client_key"):
+            named = {"uri": "server_uri", "dn": "bind_dn", "password": "bind_pw"}.get(option, option)
+            check_text(named, getattr(self, option), secret=option == "password")
+        if not self.uri.split() or any(re.fullmatch(r"(?i)ldap[is]?://\S*", uri) is None for uri in self.uri.split()):
+            raise InvalidValue("server_uri", self.uri, "give a URI such as ldaps://srv1.example.org or ldapi:///")
+        if self.dn and not ldap.dn.is_dn(self.dn):
+            raise InvalidValue(
+                "bind_dn", self.dn, "it is no DN; special characters are escaped by a backslash (RFC 4514)"
+            )
+        if self.dn and not self.password:
+            raise InvalidValue("bind_dn", self.dn, "give bind_pw, too: without a password nobody is logged in")
+        if self.dn and not self.encrypted:
+            raise InvalidValue(
+                "server_uri", self.uri, "the password would be readable on the way: use ldaps:// or start_tls"
+            )
+        if bool(self.client_cert) != bool(self.client_key):
+            raise InvalidValue("client_cert", self.client_cert, "client_cert and client_key need each other")
+
+
+class Session:
+    """A directory that *who* has logged in to."""
+
+    def __init__(self, link: t.Any, who: str) -> None:
+        self._link = link
+        self.who = who
+
+    def search(self, base: str, scope: str, filter_: str, names: t.Sequence[str]) -> list[tuple[str, Raw]]:
+        """The entries found, with their DNs; none if *base* does not exist or is not to be seen.
+
+        :arg scope: ``base``, ``one`` or ``sub``.
+        """
+        where = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}[scope]
+        page = ldap.controls.SimplePagedResultsControl(False, size=_PAGE, cookie="")
+        found: list[tuple[str, Raw]] = []
+        try:
+            while True:
+                data, cookie = explained(f"search {base}", lambda: self._page(base, where, filter_, names, page))
+                found += [(dn, {name.lower(): values for name, values in raw.items()}) for dn, raw in data if dn]
+                if not cookie:
+                    return found
+                page.cookie = cookie
+        except LdapFailed as error:
+            if error.kind == "NO_SUCH_OBJECT":
+                return []
+            raise
+
+    def _page(self, base: str, scope: int, filter_: str, names: t.Sequence[str], page: t.Any) -> tuple[t.Any, bytes]:
+        number = self._link.search_ext(base, scope, filter_, list(names), serverctrls=[page])
+        data, controls = self._link.result3(number)[1::2][:2]
+        cookies = [one.cookie for one in controls if one.controlType == page.controlType]
+        return data, cookies[0] if cookies else b""
+
+    def add(self, dn: str, attributes: t.Mapping[str, list[bytes]]) -> None:
+        """Make an entry."""
+        explained(f"{self.who}: add {dn}", lambda: self._link.add_s(dn, list(attributes.items())))
+
+    def modify(self, dn: str, changes: Changes) -> None:
+        """Change an entry, all at once or not at all."""
+        permissive = ldap.controls.RequestControl(_PERMISSIVE, False)
+        explained(f"{self.who}: change {dn}", lambda: self._link.modify_ext_s(dn, changes, serverctrls=[permissive]))
+
+    def rename(self, dn: str, rdn: str) -> None:
+        """Give an entry another name; the old one is forgotten."""
+        explained(f"{self.who}: rename {dn} to {rdn}", lambda: self._link.rename_s(dn, rdn, delold=1))
+
+    def delete(self, dn: str) -> None:
+        """Remove an entry; nothing happens if it is not there."""
+        try:
+            explained(f"{self.who}: remove {dn}", lambda: self._link.delete_s(dn))
+        except LdapFailed as error:
+            if error.kind != "NO_SUCH_OBJECT":
+                raise
+
+
+def _opened(login: Login) -> t.Any:
+    """A connection, encrypted as *login* wants it; nobody is logged in."""
+    link = ldap.initialize(login.uri)
+    for option, value in ((ldap.OPT_NETWORK_TIMEOUT, TIMEOUT), (ldap.OPT_TIMEOUT, TIMEOUT), (ldap.OPT_REFERRALS, 0)):
+        link.set_option(option, value)
+    demand = ldap.OPT_X_TLS_DEMAND if login.validate_certs else ldap.OPT_X_TLS_NEVER
+    link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, demand)
+    for option, path in (
+        (ldap.OPT_X_TLS_CACERTFILE, login.ca_path),
+        (ldap.OPT_X_TLS_CERTFILE, login.client_cert),
+        (ldap.OPT_X_TLS_KEYFILE, login.client_key),
+    ):
+        if path:
+            tls.check_readable(path)
+            link.set_option(option, path)
+    link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+    if login.start_tls and "ldap:" in login.uri.lower():
+        link.start_tls_s()
+    return link
+
+
+def _enter(link: t.Any, login: Login) -> None:
+    if login.dn:
+        link.simple_bind_s(login.dn, login.password)
+    elif login.sasl_class == "gssapi":
+        link.sasl_gssapi_bind_s()
+    else:
+        link.sasl_external_bind_s()
+
+
+def connect(login: Login) -> Session:
+    """Log in.
+
+    :raises InvalidValue: an option cannot work.
+    :raises LdapFailed: the server is away, is not trusted (the reason is told), or does not let *login* in.
+    """
+    login.check()
+
+    def work() -> t.Any:
+        link = _opened(login)
+        _enter(link, login)
+        return link
+
+    what = f"log in to {login.uri} as {login.who}"
+    try:
+        return Session(explained(what, work), login.who)
+    except LdapFailed as error:
+        if error.kind in ("SERVER_DOWN", "CONNECT_ERROR") and login.validate_certs:
+            reason = tls.refused(login.uri, login.ca_path, login.start_tls)
+            if reason:
+                raise tls.CertificateRefused(f"{what}: {reason}") from error
+        raise
+
+
+class Passwords:
+    """Tells whether passwords are those of entries, by logging in as them."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._link: t.Any = None
+
+    def holds(self, dn: str, password: str) -> bool:
+        """Whether *password*, which must not be empty, is that of *dn*."""
+        if self._link is None:
+            self._link = explained(f"connect to {self._login.uri}", lambda: _opened(self._login))
+        try:
+            self._link.simple_bind_s(dn, password)
+        except (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.NO_SUCH_OBJECT):
+            return False
+        except ldap.LDAPError as error:
+            raise LdapFailed(f"log in as {dn}", error) from error
+        return True
