@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import typing as t
 
 from .. import _mounts
-from .._errors import InvalidValue
+from .._errors import InvalidValue, StatelessError
 from . import places
 from .findings import check
 from .layout import every_entry
-from .model import Bind, Entry, Finding, Layout
+from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
+from .stale import stale
 from .tree import Tree
 from .wanted import root_of
 
@@ -38,6 +40,8 @@ def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
     if state_at is not None:
         # Lists in the state itself may replace the image's.
         plan = check(tree, reads, kernel_arguments(tree), state_at)
+        if reads.dialect is not Dialect.OWN:
+            plan = dataclasses.replace(plan, findings=(*plan.findings, *_stale(tree, plan, state_at)))
     scratch_at = _mounted(mounts, plan.settings.rw_mount) or _mounted(mounts, places.SPARE_SCRATCH)
     found = described(tree, reads, plan, state_at)
     found["bound"] = _bound(mounts, {"scratch": scratch_at, "state": _mounted(mounts, plan.settings.state_mount)})
@@ -96,6 +100,17 @@ def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = No
         "plan": [_bind(bind) for bind in plan.binds],
         "findings": [_finding(finding) for finding in plan.findings],
     }
+
+
+def _stale(tree: Tree, plan: Layout, state_at: str) -> list[Finding]:
+    if tree.root != "/":
+        return stale(plan, tree.root, state_at)
+    try:
+        # The image without what is bound over it.
+        with _mounts.view("/", "none", ["bind", "ro"]) as image:
+            return stale(plan, image, state_at)
+    except (StatelessError, OSError):
+        return []
 
 
 def _entry(entry: Entry) -> dict[str, t.Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -209,3 +210,35 @@ def test_information(make: Make, tmp_path: pathlib.Path) -> None:
     assert information(str(root))["conflicts"] == []
     (state / ".stateless/report.json").write_text("[torn")
     assert information(str(root), str(state))["conflicts"] == []
+
+
+def test_state_that_the_image_has_left_behind(make: Make, tmp_path: pathlib.Path) -> None:
+    lists = {"etc/statetab": "/etc/app\n/etc/machine-id\n"}
+    root = make(
+        {**GOOD, **EL9, **lists, "etc/app/a": "new", "etc/app/b": "same", "etc/app/c": "image's", "etc/app/d": ""}
+    )
+    state = tmp_path / "state"
+    (state / "etc/app").mkdir(parents=True)
+    for name, text, image, client in (
+        ("a", "old", 2000, 1000),
+        ("b", "same", 2000, 1000),
+        ("c", "client's", 1000, 2000),
+        ("d", None, 2000, 0),
+    ):
+        os.utime(root / "etc/app" / name, (image, image))
+        if text is not None:
+            (state / "etc/app" / name).write_text(text)
+            os.utime(state / "etc/app" / name, (client, client))
+    os.utime(state / "etc/app", (3000, 3000))
+
+    def told() -> list[str]:
+        found = information(str(root), str(state))["findings"]
+        return [f"{finding['entry']} {finding['reason']}" for finding in found if finding["code"] == "stale"]
+
+    assert len(told()) == 1
+    assert "1 files in it, such as /etc/app/a;" in told()[0]
+    os.utime(state / "etc/app", (1500, 1500))
+    assert "2 files in it" in told()[0]
+    (state / "etc/app/a").write_text("new")
+    os.utime(state / "etc/app", (3000, 3000))
+    assert told() == []
