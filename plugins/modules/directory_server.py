@@ -70,8 +70,8 @@ options:
   tls_verify_client:
     description:
       - What to do about certificates of clients, as C(olcTLSVerifyClient) in C(slapd-config(5\)).
-      - With V(allow) and V(try), a client may give one, and can then log in with it as its subject, by SASL EXTERNAL. One
-        that C(slapd) does not trust is ignored with V(allow), and refused with V(try), also that of a second server.
+      - With V(allow) and V(try), a client may give one, and can then log in with it as its subject, by SASL EXTERNAL.
+      - One that C(slapd) does not trust is ignored with V(allow), and refused with V(try), as is a second server's.
     type: str
     choices: [never, allow, try, demand]
     default: allow
@@ -263,7 +263,7 @@ def main() -> None:
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 },
             },
-            # Not within identities: Ansible logs a list as text, in which it does not find a password with a quotation mark.
+            # Not within identities: Ansible logs a list as text, where it misses a password with a quotation mark.
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "replicator_password": {"type": "str", "no_log": True},
             "provider": {"type": "str"},

@@ -51,7 +51,7 @@ group-of-pc1    -         scamgbnd  sc        sc     sc  -   sc
 group-of-pc2    -         scamgbnd  sc        sc     -   sc  sc
 """
 
-Attributes = t.Dict[str, t.List[bytes]]
+Attributes = dict[str, list[bytes]]
 
 
 def entry(*classes: str, **attributes: str) -> Attributes:
@@ -105,7 +105,7 @@ class Directory:
 
     def make(self) -> None:
         """Put back what was there, and what is made for the test."""
-        wanted = {**self.saved, **{dn: attributes for dn, attributes in MADE.values()}}
+        wanted = {**self.saved, **dict(MADE.values())}
         present = self.dump()
         for dn in sorted(present, key=len, reverse=True):
             if dn not in wanted:

@@ -27,7 +27,7 @@ SEARCHES = {
     "(CN=PC1)": ["pc1"],
     f"(&(objectClass=statelessClient)(macAddress={MAC}))": ["pc1"],
     f"(&(objectClass=groupOfNames)(member={PC1}))": ["lab"],
-    f"(&(objectClass=groupOfNames)(member=CN=Pc1, OU=Clients, O=Stateless))": ["lab"],
+    "(&(objectClass=groupOfNames)(member=CN=Pc1, OU=Clients, O=Stateless))": ["lab"],
     "(&(objectClass=statelessClient)(statelessAssignedProtosystem=DESK))": ["pc1", "pc2"],
     "(&(objectClass=statelessClient)(statelessAssignedProtosystem=desk)(statelessAssignedChannel=testing))": ["pc2"],
     "(&(objectClass=statelessClient)(statelessAssignedSerial=7))": ["pc1"],
@@ -95,6 +95,10 @@ def searched(root: t.Any, filter_: str) -> list[str]:
     return sorted(dn.partition(",")[0].partition("=")[2] for dn, _attributes in found)
 
 
+def names(root: t.Any) -> set[str]:
+    return {dn for dn, _attributes in root.search_s(SUFFIX, ldap.SCOPE_SUBTREE, attrlist=["1.1"])}
+
+
 def unindexed(root: t.Any, filters: t.Iterable[str]) -> int:
     """How often slapd's log says that a search had no index."""
     mark = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -150,11 +154,10 @@ def main() -> None:
     level = [(ldap.MOD_REPLACE, "olcLogLevel", [b"stats", b"filter"])]
     was = root.search_s("cn=config", ldap.SCOPE_BASE)[0][1].get("olcLogLevel")
     root.modify_s("cn=config", level)
-    made = []
+    before = names(root)
     try:
         for dn, attributes in MADE.items():
             root.add_s(dn, attributes)
-            made.append(dn)
         for filter_, wanted in SEARCHES.items():
             check(filter_, searched(root, filter_), wanted)
         check("searches without an index", unindexed(root, SEARCHES), 0)
@@ -164,14 +167,11 @@ def main() -> None:
                 root.add_s(dn, attributes)
             except (ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX):
                 continue
-            made.append(dn)
             raise SystemExit(f"not refused: {what}")
         renamed(root, uri, trusted)
     finally:
-        present = {dn for dn, _attributes in root.search_s(SUFFIX, ldap.SCOPE_SUBTREE, attrlist=["1.1"])}
-        for dn in reversed(made):
-            if dn in present:
-                root.delete_s(dn)
+        for dn in sorted(names(root) - before, key=len, reverse=True):
+            root.delete_s(dn)
         root.modify_s("cn=config", [(ldap.MOD_REPLACE, "olcLogLevel", was)])
 
 

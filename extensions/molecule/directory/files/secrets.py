@@ -1,8 +1,10 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords are seen by nobody: while the file named first exists, look at the command line and the environment of every
-process; then at the logs and at every file that others may read. Anything that holds the word, given in pieces, is told.
+"""Passwords are seen by nobody.
+
+While the file named first exists, look at the command line and the environment of every process; then at the logs and
+at every file that others may read. Anything that holds the word, given in pieces, is told.
 """
 
 from __future__ import annotations
