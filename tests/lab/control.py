@@ -40,9 +40,7 @@ def _or_down(lab: Lab) -> t.Iterator[None]:
         raise
 
 
-def up(
-    name: str, kind: str, release: str, memory: int, disks: list[str], variant: str, site_dhcp: bool = False
-) -> Lab:
+def up(name: str, kind: str, release: str, memory: int, disks: list[str], variant: str, site_dhcp: bool = False) -> Lab:
     """Start a lab with its server, and wait for ssh. A lab that is up as asked is left alone."""
     _need_root()
     state.check_name("LAB", name)

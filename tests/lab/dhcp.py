@@ -21,10 +21,10 @@ def up(lab: Lab) -> None:
     ip("address", "replace", f"{lab.address(3)}/24", "dev", "br0", netns=lab.netns)
     process = spawn(
         [
-            "nsenter", f"--net=/run/netns/{lab.netns}", "--", "dnsmasq", "--keep-in-foreground",
-            "--conf-file=/dev/null", "--port=0", "--interface=br0", "--bind-interfaces", "--user=root", "--pid-file=", "--log-facility=-",
-            "--log-dhcp", f"--dhcp-leasefile={lab.dir}/dhcp.leases", "--dhcp-authoritative",
-            f"--dhcp-range={lab.address(100)},{lab.address(199)},1h",
+            "nsenter", f"--net=/run/netns/{lab.netns}", "--", "dnsmasq",
+            "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--log-facility=-",
+            "--port=0", "--interface=br0", "--bind-interfaces", "--log-dhcp", "--dhcp-authoritative",
+            f"--dhcp-range={lab.address(100)},{lab.address(199)},1h", f"--dhcp-leasefile={lab.dir}/dhcp.leases",
         ],
         record,
         log,
