@@ -43,8 +43,12 @@ def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
         if reads.dialect is not Dialect.OWN:
             plan = dataclasses.replace(plan, findings=(*plan.findings, *_stale(tree, plan, state_at)))
     scratch_at = _mounted(mounts, plan.settings.rw_mount) or _mounted(mounts, places.SPARE_SCRATCH)
+    bound = _bound(mounts, {"scratch": scratch_at, "state": _mounted(mounts, plan.settings.state_mount)})
+    if bound:
+        # What would be measured is what is there by now, not what is copied at a boot.
+        plan = dataclasses.replace(plan, findings=tuple(one for one in plan.findings if one.code != "size"))
     found = described(tree, reads, plan, state_at)
-    found["bound"] = _bound(mounts, {"scratch": scratch_at, "state": _mounted(mounts, plan.settings.state_mount)})
+    found["bound"] = bound
     found["scratch"] = _use(scratch_at)
     found["state"] = _use(state_at)
     found["conflicts"] = _conflicts(state_at)
