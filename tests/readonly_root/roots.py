@@ -8,20 +8,30 @@ What happens in there is gone with the process that did it. Needs root.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import dataclasses
+import io
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 import typing as t
+
+from ansible_collections.stateless.linux.plugins.module_utils import _mounts
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import service
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000
 _CLONE_NEWUTS = 0x4000000
 #: Where the root is made, outside; a directory of this machine's that may be hidden.
 STAND = "/mnt"
+SCRATCH = "/var/lib/stateless/writable"
+SPARE = "/run/stateless/scratch"
+STATE = "/var/lib/stateless/state"
 
 Result = t.TypeVar("Result")
 
@@ -29,6 +39,11 @@ Result = t.TypeVar("Result")
 def mount(*arguments: str) -> None:
     """mount(8), which must succeed."""
     subprocess.run(["mount", "-n", *arguments], check=True, capture_output=True)
+
+
+def unmount(where: str) -> None:
+    """umount(8), which must succeed."""
+    subprocess.run(["umount", "-n", where], check=True)
 
 
 def apart(work: t.Callable[[], Result]) -> Result:
@@ -109,3 +124,85 @@ class Root:
             mount("-o", "remount,ro", self.path)
         os.chroot(self.path)
         os.chdir("/")
+
+    def put(self, path: str, what: str | bytes | None) -> None:
+        """Make *path*: a directory (None), a link (``-> TARGET``) or a file with that text."""
+        if what is None:
+            self.make(path)
+        elif isinstance(what, str) and what.startswith("-> "):
+            self.make(os.path.dirname(path))
+            os.symlink(what[3:], self.path + path)
+        else:
+            self.write(path, what)
+
+
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    """What the service did: its status, what it said, and what is mounted where by whom, in the order of mounting."""
+
+    status: int
+    notes: str
+    problems: str
+    binds: list[tuple[str, str]]
+
+    def of(self, kind: str) -> list[str]:
+        """The paths bound from scratch or state."""
+        return sorted(path for path, found in self.binds if found == kind)
+
+
+def serve() -> Boot:
+    """Run the service in the root that was entered."""
+    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+    try:
+        status = service.main()
+        notes, problems = sys.stdout.getvalue(), sys.stderr.getvalue()
+    finally:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    return Boot(status, notes, problems, binds())
+
+
+def binds() -> list[tuple[str, str]]:
+    """What the kernel says is bound from scratch or state."""
+    found = _mounts.mounts()
+    places = {
+        mount.device: kind
+        for mount in found
+        for kind, where in (("scratch", SCRATCH), ("scratch", SPARE), ("state", STATE))
+        if mount.where == where
+    }
+    return [
+        (mount.where, places[mount.device])
+        for mount in found
+        if mount.device in places and mount.where not in (SCRATCH, SPARE, STATE)
+    ]
+
+
+def again() -> None:
+    """Undo the boot: what is left is what the disks have."""
+    for path, _kind in reversed(binds()):
+        unmount(path)
+    for where in (STATE, SCRATCH):
+        if _mounts.is_mounted(where):
+            unmount(where)
+    os.unlink(service.DONE)
+
+
+@contextlib.contextmanager
+def loop(image: str) -> t.Iterator[str]:
+    """A loop device with the file *image*."""
+    attach = ["losetup", "--find", "--show", image]
+    device = subprocess.run(attach, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@contextlib.contextmanager
+def disk(label: str, size: str = "32m", kind: str = "ext4") -> t.Iterator[str]:
+    """A loop device with a new filesystem; to be made before its root."""
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["truncate", "-s", size, f"{directory}/disk"], check=True)
+        subprocess.run([f"mkfs.{kind}", "-q", "-L", label, f"{directory}/disk"], check=True, capture_output=True)
+        with loop(f"{directory}/disk") as device:
+            yield device

@@ -27,12 +27,14 @@ class Carrier:
     """Keeps the state in *where*.
 
     :arg base: the image: before a path of it, the root directory, which is empty for /.
+    :arg through: mount points that count as the image: what scratch has made.
     """
 
-    def __init__(self, where: str, log: Log, base: str = "") -> None:
+    def __init__(self, where: str, log: Log, base: str = "", through: t.Collection[str] = ()) -> None:
         self.where = where
         self.base = base
         self._log = log
+        self._through = through
         self._store = Store(where)
 
     def bring(self, roots: t.Sequence[str], spare: t.Collection[str], identity: str) -> None:
@@ -80,15 +82,19 @@ class Carrier:
         self._store.throw_away()
         image: dict[str, Record] = {}
         for root in roots:
-            image.update(walk(self.base, root, spare))
+            image.update(walk(self.base, root, spare, self._through))
         planner = Planner(self.where, image, self._store.baseline(), spare)
         for root in roots:
             planner.add(root)
+        planner.settle()
         merge = planner.merge
+        self._carry_out(merge, Report(identity, list(roots), sorted(spare), self._conflicts(merge)))
+        self._tell(merge)
+
+    def _carry_out(self, merge: Merge, report: Report) -> None:
+        journal = Journal(merge.steps, merge.baseline, report)
         try:
             self._stage(merge)
-            report = Report(identity, list(roots), sorted(spare), self._conflicts(merge))
-            journal = Journal(merge.steps, merge.baseline, report)
             if merge.steps:
                 self._store.write_journal(journal)
         except BaseException:
@@ -96,12 +102,12 @@ class Carrier:
             with contextlib.suppress(OSError):
                 self._store.throw_away()
             raise
-        self._tell(merge)
         self._finish(journal)
 
     def _stage(self, merge: Merge) -> None:
         """Copy the image's versions beside, all by as few commands as can be, and take note of how they came out."""
         taken = [step.staged for step in merge.steps if step.do == TAKE]
+        taken += [path for path in self._through if any(within(path, above) and path != above for above in taken)]
         if taken:
             # One command keeps hard links among all that it copies.
             self._copy(taken)
@@ -217,23 +223,13 @@ class Carrier:
 
     def _look_after(self, report: Report) -> None:
         """Drop the conflicts that were settled: the image's version was taken, or removed."""
-        beside = [conflict for conflict in report.conflicts if conflict["beside"]]
-        if not beside:
+        if not any(conflict["beside"] for conflict in report.conflicts):
             return
-        baseline = self._store.baseline()
-        settled = []
-        for conflict in beside:
-            known = baseline.known.get(conflict["path"])
-            laid = baseline.beside.get(conflict["path"])
-            if not os.path.lexists(conflict["beside"]):
-                settled.append(conflict)
-            elif known is not None and known.is_still(look(self.where + conflict["path"])):
-                settled.append(conflict)
-                if known.image.kind != DIRECTORY and laid is not None and fingerprint(conflict["beside"]) == laid[1]:
-                    os.unlink(conflict["beside"])
-        if settled:
-            for conflict in settled:
-                baseline.beside.pop(conflict["path"], None)
-            self._store.write_baseline(baseline)
-            open_ = [conflict for conflict in report.conflicts if conflict not in settled]
-            self._store.write_report(Report(report.image, report.roots, report.spare, open_))
+        planner = Planner(self.where, {}, self._store.baseline())
+        if planner.settle():
+            left = [
+                conflict
+                for conflict in report.conflicts
+                if not conflict["beside"] or conflict["path"] in planner.merge.baseline.beside
+            ]
+            self._carry_out(planner.merge, Report(report.image, report.roots, report.spare, left))

@@ -141,6 +141,23 @@ class Planner:
         self.merge.baseline.roots.add(root)
         self._visit(root)
 
+    def settle(self) -> bool:
+        """Plan to take away what was laid beside where the client took the image's version, or is rid of it.
+
+        :return: whether anything was settled.
+        """
+        beside = self.merge.baseline.beside
+        open_ = len(beside)
+        for path, (name, mark) in list(beside.items()):
+            known = self._known.get(path)
+            if mark == "":
+                continue  # of this very plan
+            if not os.path.lexists(self._where + name):
+                del beside[path]
+            elif known is not None and known.is_still(look(self._where + path)):
+                self._clear_beside(path)
+        return len(beside) < open_
+
     def _adopt(self, root: str) -> None:
         """Say what the client got, for a root that was not a root until now."""
         inner = [known for known in self.merge.baseline.roots if within(known, root)]

@@ -20,13 +20,14 @@ import dataclasses
 import hashlib
 import os
 import re
+import stat
 import typing as t
 
 from .. import _files
 from . import copying
 from .forward import Baseline, Known, Step
 from .places import OWN
-from .records import Record, look
+from .records import Record, paths
 
 _VERSION = 1
 _Value = t.TypeVar("_Value")
@@ -173,11 +174,12 @@ def _journal_from(value: dict[str, t.Any]) -> Journal:
     return Journal(steps, _baseline_from(value["baseline"]), report)
 
 
-def identity(arguments: str, roots: t.Iterable[str], base: str = "") -> str:
+def identity(arguments: str, roots: t.Iterable[str], through: t.Collection[str] = (), base: str = "") -> str:
     """A word that changes with the image.
 
     :arg arguments: the kernel's, which name the snapshot of a machine that runs an image of this collection.
     :arg roots: what is kept: without such arguments, its names, modes, sizes and times are compared.
+    :arg through: see :func:`paths`.
     """
     snapshot = [
         found[1] if (found := re.search(rf"(?:^|\s)stateless\.{word}=(\S+)", arguments)) else ""
@@ -186,20 +188,11 @@ def identity(arguments: str, roots: t.Iterable[str], base: str = "") -> str:
     if all(snapshot):
         # A server that was made anew counts from 1 again; its /etc has another time then.
         return f"{'.'.join(snapshot)} {os.lstat(base + '/etc').st_mtime_ns if os.path.isdir(base + '/etc') else 0}"
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for root in sorted(roots):
-        for path, there in _stats(base + root):
-            found.update(os.fsencode(f"{path}\0{there}\0"))
-    return found.hexdigest()
-
-
-def _stats(path: str) -> t.Iterator[tuple[str, str]]:
-    record = look(path, "")
-    if record is None:
-        return
-    there = os.lstat(path)
-    directory = record.kind == "d"
-    yield path, f"{record.to_json()} {'' if directory else (there.st_size, there.st_mtime_ns)}"
-    if directory:
-        for name in sorted(os.listdir(path)):
-            yield from _stats(f"{path}/{name}")
+        for path in paths(base, root, (), through):
+            there = os.lstat(base + path)
+            # Times of directories change with what is only seen in them, such as a scratch.
+            times = () if stat.S_ISDIR(there.st_mode) else (there.st_size, there.st_mtime_ns)
+            digest.update(os.fsencode(f"{path}\0{(there.st_mode, there.st_uid, there.st_gid, *times)}\0"))
+    return digest.hexdigest()

@@ -97,28 +97,33 @@ def _xattrs(path: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def walk(base: str, path: str, spare: t.Collection[str] = ()) -> dict[str, Record]:
-    """The records of *base* + *path* and of all that is beneath, by their paths without *base*.
+def paths(base: str, path: str, spare: t.Collection[str] = (), through: t.Collection[str] = ()) -> t.Iterator[str]:
+    """*path* and all that is beneath it in *base*, directories before what is in them.
 
-    What is mounted beneath is a directory, as in a copy; *spare*: paths that are left out with what is in them.
+    What is mounted beneath is not gone into, as in a copy, unless it is in *through*.
+
+    :arg spare: paths that are left out with what is in them.
     """
-    found: dict[str, Record] = {}
     if path in spare:
-        return found
-    record = look(base + path)
-    if record is None:
-        return found
-    found[path] = record
-    if record.kind == DIRECTORY:
-        device = os.lstat(base + path).st_dev
+        return
+    try:
+        there = os.lstat(base + path)
+    except FileNotFoundError:
+        return
+    yield path
+    if stat.S_ISDIR(there.st_mode):
         for name in sorted(os.listdir(base + path)):
             inner = f"{path}/{name}"
-            if os.lstat(base + inner).st_dev == device:
-                found.update(walk(base, inner, spare))
+            if inner in through or os.lstat(base + inner).st_dev == there.st_dev:
+                yield from paths(base, inner, spare, through)
             elif inner not in spare:
-                there = look(base + inner)
-                found.update({} if there is None else {inner: there})
-    return found
+                yield inner
+
+
+def walk(base: str, path: str, spare: t.Collection[str] = (), through: t.Collection[str] = ()) -> dict[str, Record]:
+    """The records of *base* + *path* and of all that is beneath, by their paths without *base*: see :func:`paths`."""
+    found = {name: look(base + name) for name in paths(base, path, spare, through)}
+    return {name: record for name, record in found.items() if record is not None}
 
 
 def fingerprint(path: str) -> str:

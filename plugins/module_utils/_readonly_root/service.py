@@ -59,7 +59,7 @@ def serve(log: Log) -> None:
         # What is mounted now, such as a machine-id for this boot, hides the image's.
         given = {mount.where for mount in _mounts.mounts()}
         bound += _scratch(settings, log)
-        bound += _state(settings, arguments, given, log)
+        bound += _state(settings, arguments, given, [bind.path for bind in bound], log)
     finally:
         _files.write_json(
             DONE,
@@ -111,7 +111,7 @@ def _scratch(settings: Settings, log: Log) -> list[Bind]:
     return bound
 
 
-def _state(settings: Settings, arguments: str, given: set[str], log: Log) -> list[Bind]:
+def _state(settings: Settings, arguments: str, given: set[str], lost: list[str], log: Log) -> list[Bind]:
     places.take_name()
     where = places.state(settings, log)
     if where is None:
@@ -123,7 +123,7 @@ def _state(settings: Settings, arguments: str, given: set[str], log: Log) -> lis
     spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | once()
     try:
         # Whatever goes wrong with what is new: what was kept is there.
-        carry.Carrier(where, log).bring(roots, spare, kept.identity(arguments, roots))
+        carry.Carrier(where, log, through=lost).bring(roots, spare, kept.identity(arguments, roots, lost))
     except Exception as error:
         log.problem(f"state: it stays as it was before this image: {type(error).__name__}: {error}")
     ready = []
