@@ -87,7 +87,7 @@ def state(settings: Settings, check: bool) -> Outcome:
 
 def _config(link: t.Any, base: str, scope: str, filter_: str = "(objectClass=*)") -> dict[str, Attributes]:
     found = entries.search(link, base, scope, filter_)
-    if not found and base in (_CONFIG, _SCHEMA):
+    if not found and base in (_CONFIG, _SCHEMA) and filter_ == "(objectClass=*)":
         raise StatelessError(
             f"root may not read {base} of slapd over {connection.LOCAL}: it needs olcAccess of"
             f" olcDatabase={{0}}config for {connection.LOCAL_ROOT}, or slapd is not configured by cn=config"
@@ -224,11 +224,11 @@ def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
         else:
             new = {**attributes, "olcOverlay": [name]}
             draft.entry(Entry(f"olcOverlay={name},olcDatabase=mdb,{_CONFIG}", new), None, place(name))
-    for name in config.RULES:
-        if name in named and name not in wanted_overlays:
-            dn = named[name][0]
-            draft.before[dn] = entries.shown(named[name][1])
-            draft.step(f"remove {dn}", lambda dn=dn: entries.delete(link, dn))  # type: ignore[misc]
+    # The last one first: slapd gives those behind one that is removed another number.
+    for dn, one in sorted(named.values(), key=lambda both: both[0], reverse=True):
+        name = unnumbered(one["olcOverlay"][0])
+        if name in config.RULES and name not in wanted_overlays:
+            draft.remove(dn, one)
     return at is not None
 
 
