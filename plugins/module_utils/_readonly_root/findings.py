@@ -31,7 +31,7 @@ def check(tree: Tree, reader: Reader, arguments: str = "", state_root: str | Non
     plan = layout(tree, reader.dialect, arguments, state_root)
     text = _read(tree, FILE)
     parsed = settings.parse(text[0])
-    found = [*text[1], *_spelling(parsed, reader.dialect), *_forced(parsed, reader.dialect, arguments)]
+    found = [*text[1], *_spelling(parsed, reader.dialect), *forced(parsed, reader.dialect, arguments)]
     found += [*_mount_points(tree, parsed, plan), *_storage(parsed, plan)]
     mounts = _read(tree, fstab.FILE)
     found += [*mounts[1], *_fstab(mounts[0], plan), *_fstab_entries(mounts[0], parsed, plan)]
@@ -82,13 +82,14 @@ def _spelling(parsed: Parsed, dialect: Dialect) -> list[Finding]:
     return found
 
 
-def _forced(parsed: Parsed, dialect: Dialect, arguments: str) -> list[Finding]:
-    forced = settings.force(arguments)
+def forced(parsed: Parsed, dialect: Dialect, arguments: str) -> list[Finding]:
+    """Whether the kernel's arguments say otherwise than the file."""
+    force = settings.force(arguments)
     said = parsed.last("READONLY")
     written = said is not None and settings.is_true(said.value, dialect)
-    if forced is None or forced is written:
+    if force is None or force is written:
         return []
-    word = "readonlyroot" if forced else "noreadonlyroot"
+    word = "readonlyroot" if force else "noreadonlyroot"
     reason = f"The kernel's arguments of this machine have {word}, which counts instead."
     return [_setting(parsed, "READONLY", Level.WARNING, "forced", reason, f"Boot without {word}, or change READONLY.")]
 

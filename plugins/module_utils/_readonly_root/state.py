@@ -15,7 +15,8 @@ from .. import _files
 from .._errors import StatelessError
 from .._plan import Outcome, Plan, Step
 from . import files, fstab, lists, program, unit
-from .findings import check
+from . import settings as settings_
+from .findings import check, forced
 from .info import described, kernel_arguments, tree_of
 from .layout import read_settings
 from .model import Dialect, Finding, Level
@@ -51,13 +52,17 @@ def apply(want: Wanted, check_mode: bool) -> Outcome:
 
     :raises StatelessError: the task's own entries cannot work, or the root is no directory. Nothing was changed.
     """
-    if check_mode:
-        return prepare(want)
-    root = tree_of(want.root).root
-    with _files.lock(_lock(root), f"another task changes the read-only root of {root}", timeout=60):
-        outcome = prepare(want)
-        outcome.plan.act()
-    return outcome
+    try:
+        if check_mode:
+            return prepare(want)
+        root = tree_of(want.root).root
+        with _files.lock(_lock(root), f"another task changes the read-only root of {root}", timeout=60):
+            outcome = prepare(want)
+            outcome.plan.act()
+        return outcome
+    except OSError as error:
+        # Such as a root that is read-only already: it is its image that must be changed.
+        raise StatelessError(f"{error.filename or want.root} cannot be changed: {error.strerror}") from error
 
 
 def prepare(want: Wanted) -> Outcome:
@@ -66,7 +71,10 @@ def prepare(want: Wanted) -> Outcome:
     changes, directories = _changes(tree, reader(tree), want)
     future = Overlay(tree.root, _texts(changes), directories)
     then = reader(future)
-    found = check(future, then, kernel_arguments(tree))
+    # What will be written is judged for itself: other kernel arguments may come with the next boot.
+    found = check(future, then)
+    overruled = forced(settings_.parse(future.read(SETTINGS) or ""), then.dialect, kernel_arguments(tree))
+    found = dataclasses.replace(found, findings=(*overruled, *found.findings))
     warnings = _judge(found.findings, want)
     plan = Plan(
         {change.path: _shown(change.before) for change in _net(changes)},

@@ -23,6 +23,7 @@ _SERVER = re.compile(r"[A-Za-z0-9_.:\[\]-]+:/[A-Za-z0-9_.,=:%/@+-]*")
 #: The most that a filesystem takes: XFS 12, ext4 16.
 _LONGEST_LABEL = 16
 
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 KEEP = {"nothing": Keep.NOTHING, "directories": Keep.DIRECTORIES, "everything": Keep.EVERYTHING}
 
 
@@ -143,10 +144,12 @@ def _state(value: t.Sequence[t.Any] | None) -> tuple[tuple[str, ...] | None, fro
         if isinstance(entry, dict):
             if "path" not in entry or set(entry) - {"path", "forward"}:
                 raise InvalidValue("state", entry, "an entry is a path, or has path and perhaps forward")
-            if not isinstance(entry.get("forward", True), bool):
+            # A template makes text of a boolean, where Ansible does not know the type.
+            forward = _BOOLEANS.get(str(entry.get("forward", True)).lower())
+            if forward is None:
                 raise InvalidValue("state", entry, "forward is true or false")
             paths.append(path_of("state", entry["path"]))
-            if not entry.get("forward", True):
+            if not forward:
                 once.add(paths[-1])
         else:
             paths.append(path_of("state", entry))

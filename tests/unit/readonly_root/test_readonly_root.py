@@ -220,7 +220,7 @@ def test_entries_of_fstab(make: Make) -> None:
         ({"name": "x", "scratch": [scratch("/a"), scratch("/a/", "everything")]}, "scratch: '/a'.*twice"),
         ({"name": "x", "state": [1]}, "state: 1"),
         ({"name": "x", "state": [{"path": "/a", "keep": "x"}]}, "state: "),
-        ({"name": "x", "state": [{"path": "/a", "forward": "no"}]}, "forward is true or false"),
+        ({"name": "x", "state": [{"path": "/a", "forward": "maybe"}]}, "forward is true or false"),
         ({"name": "x", "state": ["/a"], "list_state": "absent"}, "list_state: "),
         ({"scratch_storage": store("label")}, "scratch_storage.label: None"),
         ({"scratch_storage": store("label", label="x" * 17)}, "scratch_storage.label: .*16"),
@@ -434,3 +434,32 @@ def test_the_rest_of_a_killed_run_goes(make: Make) -> None:
     assert [name for name in rests if (root / name).exists()] == []
     assert (root / "etc/.stateless-other:z").exists()
     assert not apply(full(root), False).plan.changed
+
+
+def test_kernel_arguments_do_not_stand_in_the_way(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ansible_collections.stateless.linux.plugins.module_utils._readonly_root.state.kernel_arguments",
+        lambda tree: "noreadonlyroot",
+    )
+    outcome = apply(want(make(IMAGE), enabled=True), False)
+    assert len(outcome.warnings) == 1
+    assert "noreadonlyroot, which counts instead" in outcome.warnings[0]
+    assert outcome.result["settings"]["enabled"]
+
+
+def test_a_template_makes_text_of_a_boolean() -> None:
+    for text, once in (("False", {"/a"}), ("no", {"/a"}), ("True", set()), (True, set()), (False, {"/a"})):
+        assert want("/", name="x", state=[{"path": "/a", "forward": text}]).once == once
+
+
+def test_a_root_that_cannot_be_written(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make(IMAGE)
+
+    def refuse(path: str, *arguments: object) -> None:
+        raise OSError(30, "Read-only file system", path)
+
+    monkeypatch.setattr(
+        "ansible_collections.stateless.linux.plugins.module_utils._readonly_root.state._files.write", refuse
+    )
+    with pytest.raises(StatelessError, match="cannot be changed: Read-only file system"):
+        apply(want(root, name="x", scratch=[scratch("/var/log")]), False)
