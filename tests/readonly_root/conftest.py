@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
+import pytest
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+
+def pytest_configure() -> None:
+    """Mounts, owners and devices are only root's to make: there is nothing here for anybody else."""
+    if os.geteuid() != 0:
+        raise pytest.UsageError("tests/readonly_root needs root")

@@ -21,8 +21,6 @@ from roots import SCRATCH, SPARE, STAND, STATE, Boot, Root, again, apart, disk, 
 from ansible_collections.stateless.linux.plugins.module_utils import _mounts
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import mounting, service
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts are only root's to make")
-
 Prepare = t.Callable[[Root], object]
 
 
@@ -95,6 +93,7 @@ ATTRIBUTES = """
 cd "$1" && mkdir -m 2750 d && chown 1:2 d && setfacl -m u:3:rwx -d -m u:4:r d && mkdir -m 700 d/in
 echo text > d/f && chown 5:6 d/f && chmod 4751 d/f && ln d/f d/hard && ln -s nowhere d/link && chown -h 7:8 d/link
 echo text > d/acl && setfacl -m u:9:rw d/acl && setcap cap_net_raw+ep d/acl && setfattr -n user.note -v text d/acl
+setfattr -n security.selinux -v system_u:object_r:etc_t:s0 d/acl
 mkfifo d/pipe && mknod d/null c 1 3 && : > "d/$(printf 'line\\nbreak \\377')" && setfattr -n trusted.note -v text d
 touch -h -d 2001-02-03T04:05:06.123456789 d/f d/link d/in d/pipe d
 """
@@ -156,7 +155,7 @@ def test_attributes_survive(kind: str, where: str) -> None:
     assert len(before) == 9
     assert after == before
     assert "trusted.note" in before["/srv/c/d"][6]
-    assert {"security.capability", "user.note"} <= set(before["/srv/c/d/acl"][6])
+    assert {"security.capability", "security.selinux", "user.note"} <= set(before["/srv/c/d/acl"][6])
     # squashfs has no ACLs
     assert ("system.posix_acl_default" in before["/srv/c/d"][6]) == (kind != "squashfs")
 
@@ -311,6 +310,20 @@ def test_slave_mounts(value: str, group: str) -> None:
 
     tags = booted(prepare, look)[1].split()[6:]
     assert [tag.partition(":")[0] for tag in tags] == ([group] if value == "no" else ["master"])
+
+
+def test_labels_are_restored_where_selinux_is_on() -> None:
+    """There is no SELinux on the machine of these tests: a directory says so, and a script stands for restorecon."""
+
+    def prepare(root: Root) -> None:
+        lists("files /srv/a\nempty /srv/b\n")(root)
+        mount("-t", "tmpfs", "sys", f"{root.path}/sys/fs")
+        root.write("/sys/fs/selinux/enforce", "1")
+        root.write("/usr/local/sbin/restorecon", '#!/bin/sh\necho "$@" > /run/restored\n')
+        os.chmod(f"{root.path}/usr/local/sbin/restorecon", 0o755)
+
+    done, said = booted(prepare, lambda: read("/run/restored"))
+    assert (done.status, said) == (0, "-R /srv/a /srv/b\n")
 
 
 # Whether there is anything to do

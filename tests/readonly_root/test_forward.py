@@ -12,15 +12,12 @@ import shutil
 import tempfile
 import typing as t
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import TREES, Dir, Node, always_directory, build, changed, directory, see
 
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import carry
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.log import Log
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are only root's to give")
 
 ROOT = "/r"
 BESIDE = ".stateless-new"

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from roots import STATE, Boot, Root, apart, mount, serve
@@ -17,8 +15,6 @@ from trees import TREES, Dir, Node, build, directory, see
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import layout
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.model import Bind, Dialect, Entry, Keep
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.tree import Tree, beneath
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts are only root's to make")
 
 #: What is looked at; a link in the tree may lead to it, but no higher.
 ABOVE = "/srv/x"

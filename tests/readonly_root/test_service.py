@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 import pytest
 from roots import STATE, Boot, Root, apart, disk, mount, serve, unmount
@@ -15,8 +14,6 @@ from table import BOOLEANS, CASES, Case
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import layout
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.model import Dialect
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.tree import Tree
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts are only root's to make")
 
 
 def make(case: Case, device: str | None) -> Root:

@@ -70,6 +70,7 @@ def test_steps() -> list[Step]:
     """Everything. ``ansible-test units`` is not among it: it would run the same files as pytest does."""
     steps = [
         *check_steps(),
+        Step("read-only root", ("pytest", "-p", "no:cacheprovider", "-q", "tests/readonly_root"), timeout=900),
         Step("ansible-test sanity", ("tests/tools/sanity",), timeout=1200),
         Step("galaxy-importer", ("tests/tools/galaxy",), timeout=600),
     ]

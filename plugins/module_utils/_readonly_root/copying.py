@@ -15,6 +15,7 @@ import stat
 import typing as t
 
 from .._command import run
+from .records import OWN_XATTRS
 
 #: Seconds that one cp(1) may take.
 PATIENCE = 300
@@ -27,9 +28,9 @@ def like(source: str, target: str) -> None:
     there = os.lstat(source)
     os.chown(target, there.st_uid, there.st_gid, follow_symlinks=False)
     with contextlib.suppress(OSError):
-        # What it inherited by its parent's default ACL is not its own.
+        # What it inherited by its parent's default ACL, or had before, is not the source's.
         for name in set(os.listxattr(target)) - set(os.listxattr(source)):
-            if name.startswith("system.posix_acl"):
+            if name.startswith(OWN_XATTRS):
                 os.removexattr(target, name)
     shutil.copystat(source, target)
 

@@ -58,7 +58,8 @@ def _lasting_scratch(where: str, label: str, log: Log) -> bool:
             if mounting.is_in_fstab(where):
                 mounting.mount_by_fstab(where, "")
         except StatelessError as error:
-            log.problem(f"scratch: {error}")
+            if not _mounts.is_mounted(where):  # by systemd, meanwhile
+                log.problem(f"scratch: {error}")
     if not _mounts.is_mounted(where):
         device = mounting.device_with_label(label)
         if device is None:
@@ -127,6 +128,9 @@ def _mount_state(settings: Settings, where: str, log: Log) -> bool:
             mounting.mount_by_fstab(where, settings.state_options)
             return True
         except StatelessError as error:
+            if _mounts.is_mounted(where):
+                # systemd has done it meanwhile, since its line is without noauto.
+                return True
             failure = error
     device = mounting.device_with_label(settings.state_label)
     if device is not None:

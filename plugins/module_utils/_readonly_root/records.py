@@ -26,7 +26,7 @@ _KINDS = {
     stat.S_IFBLK: "b",
 }
 #: Attributes that are an administrator's. Labels of SELinux are the policy's, and others the filesystem's own.
-_OWN_XATTRS = ("user.", "security.capability", "system.posix_acl_")
+OWN_XATTRS = ("user.", "security.capability", "system.posix_acl_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _xattrs(path: str) -> tuple[tuple[str, str], ...]:
     # Not every filesystem has any.
     with contextlib.suppress(OSError):
         for name in sorted(os.listxattr(path, follow_symlinks=False)):
-            if name.startswith(_OWN_XATTRS):
+            if name.startswith(OWN_XATTRS):
                 found.append((name, os.getxattr(path, name, follow_symlinks=False).hex()))
     return tuple(found)
 

@@ -35,9 +35,10 @@ _IMAGE_ARGUMENT = "stateless.serial="
 def main() -> int:
     """Serve this boot; return the exit status."""
     log = Log()
-    # Copies get their modes from what they are copied from; what is in between is nobody's.
-    os.umask(0o077)
     try:
+        os.makedirs(os.path.dirname(DONE), exist_ok=True)
+        # Copies get their modes from what they are copied from; what is in between is nobody's.
+        os.umask(0o077)
         serve(log)
     except Exception as error:  # whatever it is, the machine boots
         log.problem(f"the read-only root is not complete: {type(error).__name__}: {error}")
