@@ -49,6 +49,11 @@ class Draft:
         self.after.setdefault(dn, {}).update(entries.shown(wrong))
         self.step(f"change {', '.join(wrong)} of {dn}", lambda: entries.change(self.link, dn, found, wrong))
 
+    def remove(self, dn: str, found: Attributes) -> None:
+        """Remove the entry *dn*, which is *found* now."""
+        self.before[dn] = entries.shown(found)
+        self.step(f"remove {dn}", lambda: entries.delete(self.link, dn))
+
     def plan(self) -> Plan:
         """What was collected."""
         return Plan(self.before, self.after, self.steps)

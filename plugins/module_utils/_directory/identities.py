@@ -82,8 +82,7 @@ def _draft(draft_: Draft, identity: Identity, exists: bool, module_path: str) ->
     link, dn, password = draft_.link, identity.dn, identity.password
     if not identity.present:
         if exists:
-            draft_.before[dn] = {"userPassword": ["(hidden)"]}
-            draft_.step(f"remove {dn}", lambda: entries.delete(link, dn))
+            draft_.remove(dn, {"userPassword": ["(hidden)"]})
         return
     if exists:
         if password is not None and not password_holds(dn, password):
