@@ -8,14 +8,16 @@ For the modules, not for the boot: this looks at more than the boot needs, and r
 
 from __future__ import annotations
 
+import os
 import re
 
 from . import fstab, settings
 from .layout import layout
-from .model import Dialect, Finding, Layout, Level
+from .model import Dialect, Finding, Keep, Layout, Level
 from .reader import Reader
 from .settings import FILE, Parsed
 from .sizes import too_large
+from .tree import FILE as FILE_KIND
 from .tree import Tree, beneath
 
 #: What the initrd leaves for the scratch.
@@ -36,7 +38,7 @@ def check(tree: Tree, reader: Reader, arguments: str = "", state_root: str | Non
     mounts = _read(tree, fstab.FILE)
     found += [*mounts[1], *_fstab(mounts[0], plan), *_fstab_entries(mounts[0], parsed, plan)]
     found += [*_service(tree, reader, plan), *_host_name(tree, plan), *_from_initrd(tree, plan)]
-    found += too_large(tree, plan)
+    found += [*_files_with_content(tree, plan), *too_large(tree, plan)]
     if reader.dialect is not Dialect.OWN:
         found += _copied_once(plan)
     return Layout(plan.dialect, plan.settings, plan.binds, plan.ignored, (*found, *plan.findings))
@@ -243,6 +245,20 @@ def _from_initrd(tree: Tree, plan: Layout) -> list[Finding]:
             reason = "It is copied to the scratch, but no list makes that path writable: it is not seen."
             file = f"{FROM_INITRD}{path}"
             found.append(Finding(Level.WARNING, "initrd", file, 0, path, reason, f"Add {path} to a list in rwtab.d."))
+    return found
+
+
+def _files_with_content(tree: Tree, plan: Layout) -> list[Finding]:
+    """Regular files of which not everything is wanted, and yet it is what one gets."""
+    found: list[Finding] = []
+    for bind in plan.binds:
+        for entry in bind.entries:
+            if entry.keep in (None, Keep.EVERYTHING) or tree.kind(entry.path) != FILE_KIND:
+                continue
+            if os.path.getsize(tree.host(entry.path)):
+                reason = "It is a file, which has its content whatever the line says."
+                remedy = "Write files, which says so, or make it empty in the image."
+                found.append(Finding(Level.WARNING, "content", entry.file, entry.line, entry.written, reason, remedy))
     return found
 
 

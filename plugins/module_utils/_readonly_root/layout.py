@@ -125,6 +125,7 @@ def _candidates(tree: Tree, dialect: Dialect, base: str, state_root: str | None 
     read_lists = [lists.read_overrides(tree, file, state_root if base == lists.STATETAB else None) for file in files]
     if base == lists.STATETAB and state_root is not None:
         read_lists.append(lists.read_own_of_state(state_root))
+        findings += lists.of_state_alone(tree, state_root)
     for found, problem in read_lists:
         if problem is not None:
             findings.append(problem)

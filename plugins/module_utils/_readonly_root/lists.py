@@ -116,6 +116,13 @@ def read_own_of_state(state: str) -> tuple[list[Line], Finding | None]:
     return [dataclasses.replace(line, file=own.host("/files")) for line in read], problem
 
 
+def of_state_alone(tree: Tree, state: str) -> list[Finding]:
+    """Findings for lists in the state that replace none of the image, and so do not count."""
+    own = Tree(state)
+    found = [f"{STATETAB}.d/{name}" for name in own.names(f"{STATETAB}.d") if not name.startswith(".")]
+    return [say.list_of_state_alone(own.host(file), file) for file in found if tree.resolve(file) is None]
+
+
 def rwtab_line(line: Line, dialect: Dialect, tree: Tree) -> Read:
     """What one line of rwtab names."""
     text, notes = _text(line, dialect)

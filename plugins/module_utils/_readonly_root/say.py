@@ -64,6 +64,12 @@ def list_gone(file: str, under: Bind) -> Finding:
     return Finding(Level.ERROR, "swallowed", file, 0, file, reason, f"Keep everything of {under.path} (files).")
 
 
+def list_of_state_alone(file: str, name: str) -> Finding:
+    reason = f"A list in the state counts only if the image has one of that name, and it has no {name}."
+    remedy = f"Put its lines into the file named files at the top of the state, or make an empty {name} in the image."
+    return Finding(Level.WARNING, "state-list", file, 0, file, reason, remedy)
+
+
 # Lines
 
 

@@ -8,43 +8,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import stat
 import typing as t
 
 from .. import _files
 from .._errors import StatelessError
-from .._plan import Outcome, Plan, Step
+from .._plan import Outcome, Plan
 from . import files, fstab, lists, program, unit
 from . import settings as settings_
+from .changes import Change, clearing, net, shown, steps_of
 from .findings import check, forced
 from .info import described, kernel_arguments, tree_of
 from .layout import read_settings
 from .model import Dialect, Finding, Level
 from .reader import ENABLED, UNITS, Reader, look, reader
 from .settings import FILE as SETTINGS
-from .tree import FILE, Overlay, Tree, join
+from .tree import Overlay, Tree
 from .wanted import Wanted
 
 #: What a list that names a path the image does not have is worth: one warning for all of them.
 _MISSING = "missing"
 #: Findings that readonly_root_info has, and that no task needs to be warned of each time.
 _QUIET = ("no-state", "once", "root-missing")
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """A file that becomes *after*; ``None``: is not there. *link*: it is a symbolic link to that."""
-
-    path: str
-    before: str | bytes | None
-    after: str | bytes | None
-    mode: int = 0o644
-    link: bool = False
-
-    @property
-    def is_one(self) -> bool:
-        """Whether anything changes."""
-        return self.before != self.after
 
 
 def apply(want: Wanted, check_mode: bool) -> Outcome:
@@ -77,9 +61,9 @@ def prepare(want: Wanted) -> Outcome:
     found = dataclasses.replace(found, findings=(*overruled, *found.findings))
     warnings = _judge(found.findings, want)
     plan = Plan(
-        {change.path: _shown(change.before) for change in _net(changes)},
-        {change.path: _shown(change.after) for change in _net(changes)},
-        _clearing(tree, want) + _steps(tree, changes, directories),
+        {change.path: shown(change.before, change.link) for change in net(changes)},
+        {change.path: shown(change.after, change.link) for change in net(changes)},
+        clearing(tree, _ours(want)) + steps_of(tree, changes, directories),
     )
     result = described(future, then, found)
     del result["entries"]
@@ -238,91 +222,9 @@ def _judge(findings: t.Sequence[Finding], want: Wanted) -> list[str]:
     return warnings
 
 
-def _net(changes: list[Change]) -> list[Change]:
-    """One change for each file."""
-    found: dict[str, Change] = {}
-    for change in changes:
-        first = found.get(change.path, change)
-        found[change.path] = dataclasses.replace(change, before=first.before)
-    return [change for change in found.values() if change.is_one]
-
-
-def _shown(content: str | bytes | None) -> t.Any:
-    """One side of a file in the diff: its lines; of a program its digest."""
-    if content is None:
-        return None
-    if isinstance(content, bytes):
-        return f"sha256:{hashlib.sha256(content).hexdigest()}"
-    text = content.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return (
-        text.split("\n")[:-1]
-        if text.endswith("\n")
-        else [*text.split("\n")[:-1], text.split("\n")[-1] + " (no newline)"]
-    )
-
-
-def _steps(tree: Tree, changes: list[Change], directories: list[str]) -> list[Step]:
-    steps = [Step(f"make the directory {where}", _make(tree.host(tree.place(where)))) for where in directories]
-    for change in changes:
-        verb = "remove" if change.after is None else "make" if change.before is None else "change"
-        steps.append(Step(f"{verb} {change.path}", _act(tree, change)))
-    return steps
-
-
-def _clearing(tree: Tree, want: Wanted) -> list[Step]:
-    """What a killed run left beside the files that are this one's."""
+def _ours(want: Wanted) -> list[str]:
+    """Every file that this task might write."""
     paths = [SETTINGS, fstab.FILE, unit.PROGRAM, f"{UNITS[0]}/{unit.NAME}"]
     if want.name is not None:
         paths += [f"{base}/{want.name}" for base in (f"{lists.RWTAB}.d", f"{lists.STATETAB}.d", files.ONCE_D)]
-    steps: list[Step] = []
-    for path in paths:
-        directory, name = os.path.split(path)
-        if any(left.startswith(f".stateless-{name}:") for left in tree.names(directory)):
-            where = tree.host(tree.place(directory))
-            steps.append(Step(f"remove what a killed run left beside {path}", _clear(where, name)))
-    return steps
-
-
-def _clear(where: str, name: str) -> t.Callable[[], object]:
-    return lambda: _files.clear_unfinished(where, name)
-
-
-def _make(where: str) -> t.Callable[[], object]:
-    return lambda: os.makedirs(where, 0o755, exist_ok=True)
-
-
-def _act(tree: Tree, change: Change) -> t.Callable[[], object]:
-    """How to write, link or remove one file; where it is inside of the root is found now, and nothing is followed out.
-
-    :raises StatelessError: something that is no file is in the way.
-    """
-    directory, name = os.path.split(change.path)
-    if change.link:
-        link = join(tree.host(tree.place(directory)), name)
-        target = change.after
-        return (lambda: _files.remove(link)) if target is None else (lambda: _symlink(str(target), link))
-    place = tree.place(change.path)
-    if tree.kind(place) not in (None, FILE):
-        raise StatelessError(f"{change.path} cannot be written in {tree.root}: it is no file ({tree.kind(place)})")
-    where = tree.host(place)
-    content = change.after
-    if content is None:
-        return lambda: _files.remove(where)
-    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
-    mode, owner = change.mode, None
-    if tree.kind(place) == FILE:
-        there = os.lstat(where)
-        mode, owner = stat.S_IMODE(there.st_mode), (there.st_uid, there.st_gid)
-        if change.mode & 0o111:
-            mode |= 0o111
-    return lambda: _files.write(where, data, mode, owner)
-
-
-def _symlink(target: str, link: str) -> None:
-    """Make *link*, whatever was there before; old or new at any moment."""
-    os.makedirs(os.path.dirname(link), exist_ok=True)
-    beside = f"{link}.stateless"
-    _files.remove(beside)
-    os.symlink(target, beside)
-    os.rename(beside, link)
-    _files.sync_directory(os.path.dirname(link))
+    return paths

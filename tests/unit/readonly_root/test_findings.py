@@ -122,6 +122,8 @@ FINDINGS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any], dict[str, t.A
     ("initrd", "warning", {"run/initramfs/state/srv/x": ""}, {"run/initramfs/state/var/x": ""}, OURS),
     ("once", "warning", {}, {"etc/statetab": ""}, EL9),
     ("unreadable", "error", {"etc/fstab/": None}, {}, OURS),
+    ("content", "warning", {"etc/rwtab": "empty /etc/fstab\n"}, {"etc/rwtab": "empty /etc/machine-id\n"}, OURS),
+    ("content", "warning", {"etc/rwtab": "dirs /etc/fstab\n"}, {"etc/rwtab": "files /etc/fstab\n"}, OURS),
     ("missing", "warning", {"etc/rwtab": "empty /x\n"}, {}, OURS),
 ]
 

@@ -254,7 +254,10 @@ def test_lists_in_the_state_replace_those_of_the_image(make: Make, tmp_path: pat
     (state / "files").write_text("/var/spool/one\n")
     plan = layout(Tree(str(root)), OWN, state_root=str(state))
     assert [bind.path for bind in plan.binds] == ["/etc/machine-id", "/var/lib/ntp", "/var/spool/one"]
-    assert [(finding.code, finding.file) for finding in plan.findings] == [("override", "/etc/statetab")]
+    assert {(finding.code, finding.file) for finding in plan.findings} == {
+        ("override", "/etc/statetab"),
+        ("state-list", f"{state}/etc/statetab.d/unknown"),
+    }
     assert [bind.path for bind in layout(Tree(str(root)), OWN).binds] == ["/var/log", "/var/lib/ntp"]
 
 

@@ -459,7 +459,7 @@ def test_a_root_that_cannot_be_written(make: Make, monkeypatch: pytest.MonkeyPat
         raise OSError(30, "Read-only file system", path)
 
     monkeypatch.setattr(
-        "ansible_collections.stateless.linux.plugins.module_utils._readonly_root.state._files.write", refuse
+        "ansible_collections.stateless.linux.plugins.module_utils._readonly_root.changes._files.write", refuse
     )
     with pytest.raises(StatelessError, match="cannot be changed: Read-only file system"):
         apply(want(root, name="x", scratch=[scratch("/var/log")]), False)
