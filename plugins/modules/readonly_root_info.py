@@ -168,6 +168,13 @@ entries:
       type: str
       returned: always
       sample: dirs /var/lib/nginx
+    forward:
+      description:
+        - Whether what a new image brings replaces what the client has not changed. V(null) for scratch.
+        - The service of EL7 to EL9 never does so.
+      type: bool
+      returned: always
+      sample: null
     effective:
       description: V(false) if nothing comes of it. Then there is a finding that says why.
       type: bool

@@ -14,12 +14,14 @@ import typing as t
 from .. import _mounts
 from .._errors import InvalidValue, StatelessError
 from . import places
+from .files import ONCE_D
 from .findings import check
 from .layout import every_entry
+from .lists import is_ignored
 from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
 from .stale import stale
-from .tree import Tree
+from .tree import Tree, clean
 from .wanted import root_of
 
 #: Beneath the state's mount: what our service has to say about paths that the client and the image have changed.
@@ -35,7 +37,10 @@ def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
     reads = reader(tree)
     here = tree.root == "/"
     plan = check(tree, reads, kernel_arguments(tree), None)
-    mounts = _mounts.mounts() if here else []
+    mounts: list[_mounts.Mount] = []
+    # A chroot may have no /proc, and then knows of no mounts.
+    with contextlib.suppress(OSError):
+        mounts = _mounts.mounts() if here else []
     state_at = state_root or (_mounted(mounts, plan.settings.state_mount) if here else None)
     if state_at is not None:
         # Lists in the state itself may replace the image's.
@@ -77,6 +82,7 @@ def kernel_arguments(tree: Tree) -> str:
 def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = None) -> dict[str, t.Any]:
     """What both modules return."""
     want = plan.settings
+    fixed = _once(tree) if plan.dialect is Dialect.OWN else None
     gone = {(entry.file, entry.line, entry.path) for entry in plan.ignored}
     return {
         "settings": {
@@ -98,12 +104,26 @@ def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = No
             "enabled": reads.enabled,
         },
         "entries": [
-            {**_entry(entry), "effective": (entry.file, entry.line, entry.path) not in gone}
+            {
+                **_entry(entry),
+                "forward": (fixed is not None and entry.path not in fixed) if entry.keep is None else None,
+                "effective": (entry.file, entry.line, entry.path) not in gone,
+            }
             for entry in every_entry(tree, plan.dialect, state_at)
         ],
         "plan": [_bind(bind) for bind in plan.binds],
         "findings": [_finding(finding) for finding in plan.findings],
     }
+
+
+def _once(tree: Tree) -> set[str]:
+    """The paths of which the state does not follow the image."""
+    found: set[str] = set()
+    for name in tree.names(ONCE_D):
+        with contextlib.suppress(OSError):
+            if not name.startswith(".") and not is_ignored(name, Dialect.OWN):
+                found |= {clean(line) for line in (tree.read(f"{ONCE_D}/{name}") or "").split("\n") if line[:1] == "/"}
+    return found
 
 
 def _stale(tree: Tree, plan: Layout, state_at: str) -> list[Finding]:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue, StatelessError
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import fstab as fstab_
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import unit
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.info import information
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.layout import layout
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.reader import reader
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.state import apply, prepare
@@ -105,6 +106,13 @@ def test_writes_everything_once(make: Make) -> None:
         "/var/lib/ntp",
         "/etc/machine-id",
         "/etc/ssh",
+    ]
+    entries = information(str(root))["entries"]
+    assert [(entry["path"], entry["forward"]) for entry in entries] == [
+        ("/var/log", None),
+        ("/var/lib/ntp", None),
+        ("/etc/machine-id", True),
+        ("/etc/ssh", False),
     ]
     before = snapshot(root)
     again = apply(full(root), False)
