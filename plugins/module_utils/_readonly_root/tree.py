@@ -61,7 +61,7 @@ class Tree:
 
     def resolve(self, path: str) -> str | None:
         """The path of what *path* leads to, without links; ``None`` if there is nothing."""
-        at, left, _ = self._walk(path)
+        at, left, _linked = self._walk(path)
         return None if left else at
 
     def place(self, path: str) -> str:
