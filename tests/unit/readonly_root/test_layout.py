@@ -1,7 +1,6 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E501 (a table reads best with a row on one line)
 """Files and what they come to: lists of every kind, for every reader."""
 
 from __future__ import annotations
