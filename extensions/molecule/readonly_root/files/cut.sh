@@ -16,13 +16,13 @@ used() { du --block-size=1K "$disk" | cut -f 1; }
 
 begin=$(used)
 "$lab" client "$name" "$client" "$@"
-for ((i = 0; i < 6000; i++)); do
-    (($(used) > begin + 2048)) && break
-    sleep 0.05
+end=$((SECONDS + 600))
+while ((SECONDS < end && $(used) <= begin + 2048)); do
+    sleep 0.1
 done
 "$lab" off "$name" "$client"
 if (($(used) <= begin + 2048)); then
-    echo "$client wrote nothing to its disk in 300 s" >&2
+    echo "$client wrote nothing to its disk in 600 s" >&2
     exit 1
 fi
 

@@ -57,6 +57,7 @@ def main() -> None:
             path = pathlib.Path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+    pathlib.Path("/etc/edition").write_text(f"{edition}\n")
     MANIFEST.write_text(manifest)
     print("changed")
 

@@ -38,12 +38,7 @@ def main() -> None:
         "log": said("findmnt", "-rno", "SOURCE", "/var/log"),
         "boots": len(said("journalctl", "--list-boots", "--quiet", "--no-pager").splitlines()),
         "said": said("journalctl", "-b", "-u", "stateless-readonly-root", "-o", "cat", "--no-pager").splitlines()[-60:],
-        "active": said(
-            "systemctl", "is-active", "nginx", "postgresql@*-main", "cron", "chrony", "NetworkManager"
-        ).split(),
-        "seconds": said("systemctl", "show", "-P", "ExecMainStartTimestampMonotonic", "stateless-readonly-root")
-        + " "
-        + said("systemctl", "show", "-P", "ExecMainExitTimestampMonotonic", "stateless-readonly-root"),
+        "active": said("systemctl", "is-active", "nginx", "cron", "chrony", "NetworkManager").split(),
         "page": said("curl", "-sS", "--max-time", "20", "http://localhost/")[:15],
         "query": said("runuser", "-u", "postgres", "--", "psql", "-tAc", "select 6*7"),
     }
