@@ -17,7 +17,7 @@ from . import places
 from .files import ONCE_D
 from .findings import check
 from .layout import every_entry
-from .lists import is_ignored
+from .lists import RWTAB, RWTAB_OF_INITRD, is_ignored
 from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
 from .stale import stale
@@ -26,6 +26,8 @@ from .wanted import root_of
 
 #: Beneath the state's mount: what our service has to say about paths that the client and the image have changed.
 REPORT = "/.stateless/report.json"
+
+_SCRATCH_LISTS = (RWTAB, RWTAB_OF_INITRD)
 
 
 def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
@@ -57,7 +59,7 @@ def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
     found["scratch"] = _use(scratch_at)
     found["state"] = _use(state_at)
     found["conflicts"] = _conflicts(state_at)
-    return t.cast("dict[str, t.Any]", _plain(found))
+    return t.cast("dict[str, t.Any]", plain(found))
 
 
 def tree_of(root: str) -> Tree:
@@ -141,7 +143,7 @@ def _entry(entry: Entry) -> dict[str, t.Any]:
     words = {"empty": "nothing", "dirs": "directories", "files": "everything"}
     return {
         "path": entry.path,
-        "kind": "scratch" if entry.keep is not None or entry.file.startswith("/etc/rwtab") else "state",
+        "kind": "scratch" if entry.keep is not None or entry.file.startswith(_SCRATCH_LISTS) else "state",
         "keep": words[entry.keep.value] if entry.keep is not None else None,
         "file": entry.file,
         "line": entry.line,
@@ -219,10 +221,10 @@ def _conflicts(state_at: str | None) -> list[dict[str, t.Any]]:
     ]
 
 
-def _plain(value: t.Any) -> t.Any:
+def plain(value: t.Any) -> t.Any:
     """*value* with names that are not UTF-8 made printable: JSON cannot have them otherwise."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value

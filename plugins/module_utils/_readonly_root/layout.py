@@ -163,7 +163,7 @@ def _followed(tree: Tree, dialect: Dialect, wanted: Settings, part: Part) -> tup
                 # The image has it, but not what scratch made of it.
                 note = say.gone(candidate, over)
             findings += [note] if note is not None else []
-            problem = say.place(found, _mounts(wanted)) if found is not None else None
+            problem = say.place(found, _mounts(tree, wanted).values()) if found is not None else None
             findings += [problem] if problem is not None else []
             if found is None or (problem is not None and lists.is_error(problem)):
                 ignored.append(candidate)
@@ -172,11 +172,12 @@ def _followed(tree: Tree, dialect: Dialect, wanted: Settings, part: Part) -> tup
     return entries, Part((), tuple(ignored), tuple(findings))
 
 
-def _mounts(wanted: Settings) -> tuple[str, str]:
-    return wanted.rw_mount, wanted.state_mount
+def _mounts(tree: Tree, wanted: Settings) -> dict[str, str]:
+    """Where the copies are, as the settings have it, and with links followed."""
+    return {mount: tree.resolve(mount) or mount for mount in (wanted.rw_mount, wanted.state_mount)}
 
 
-def _without_covered(part: Part, dialect: Dialect, wanted: Settings) -> Part:
+def _without_covered(tree: Tree, part: Part, dialect: Dialect, wanted: Settings) -> Part:
     """*part* without the binds that upstream's service cannot make, since one before them hides their copies."""
     binds: list[Bind] = []
     ignored = list(part.ignored)
@@ -189,7 +190,7 @@ def _without_covered(part: Part, dialect: Dialect, wanted: Settings) -> Part:
             ignored.append(entry)
             continue
         binds.append(bind)
-        over = [mount for mount in _mounts(wanted) if beneath(mount, bind.path)]
+        over = [mount for mount, where in _mounts(tree, wanted).items() if beneath(where, bind.path)]
         findings += [say.covers(entry, over[0], dialect)] if over else []
         if any(bind.source == mount + bind.path for mount in over):
             # Only the mount that this bind is taken from is missed by those after it.
@@ -226,7 +227,7 @@ def scratch(tree: Tree, dialect: Dialect, wanted: Settings) -> Part:
             # Upstream copies everything before it binds: this bind holds what the outer one brings as well.
             parts = tuple(other for other in entries if beneath(path, other.path)) + parts
         binds.append(Bind(path, wanted.rw_mount + path, "scratch", parts))
-    return _without_covered(Part(tuple(binds), tuple(ignored), tuple(findings)), dialect, wanted)
+    return _without_covered(tree, Part(tuple(binds), tuple(ignored), tuple(findings)), dialect, wanted)
 
 
 def state(tree: Tree, dialect: Dialect, wanted: Settings, state_root: str | None = None) -> Part:
@@ -254,7 +255,7 @@ def state(tree: Tree, dialect: Dialect, wanted: Settings, state_root: str | None
         seen.append(entry)
         if outer is None or dialect is not Dialect.OWN:
             binds.append(Bind(path, wanted.state_mount + path, "state", (entry,)))
-    return _without_covered(Part(tuple(binds), rest.ignored, tuple(findings)), dialect, wanted)
+    return _without_covered(tree, Part(tuple(binds), rest.ignored, tuple(findings)), dialect, wanted)
 
 
 def _outermost(path: str, among: dict[str, Entry]) -> Entry | None:

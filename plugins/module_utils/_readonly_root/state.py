@@ -17,7 +17,7 @@ from . import files, fstab, lists, program, unit
 from . import settings as settings_
 from .changes import Change, clearing, net, shown, steps_of
 from .findings import check, forced
-from .info import described, kernel_arguments, tree_of
+from .info import described, kernel_arguments, plain, tree_of
 from .layout import read_settings
 from .model import Dialect, Finding, Level
 from .reader import ENABLED, UNITS, Reader, look, reader
@@ -67,7 +67,7 @@ def prepare(want: Wanted) -> Outcome:
     )
     result = described(future, then, found)
     del result["entries"]
-    return Outcome(plan, result, warnings)
+    return Outcome(plan, plain(result), plain(warnings))
 
 
 def _lock(root: str) -> str:
@@ -213,7 +213,7 @@ def _judge(findings: t.Sequence[Finding], want: Wanted) -> list[str]:
         and (finding.file in mine or (service and finding.code in ("masked", "no-python", "no-service")))
     ]
     if wrong:
-        raise StatelessError("this read-only root cannot work: " + " ".join(map(str, wrong)))
+        raise StatelessError(plain("this read-only root cannot work: " + " ".join(map(str, wrong))))
     missing = [finding for finding in findings if finding.code == _MISSING]
     warnings = [str(finding) for finding in findings if finding.code not in (*_QUIET, _MISSING)]
     if missing:

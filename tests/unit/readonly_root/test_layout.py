@@ -461,3 +461,18 @@ def test_lists_of_a_root_without_settings_come_to_nothing(make: Make) -> None:
     assert [finding.code for finding in plan.findings] == ["type"]
     root = make({"etc/sysconfig/readonly-root": "READONLY=no\nTEMPORARY_STATE=yes\n"})
     assert [bind.path for bind in layout(Tree(str(root)), OWN).binds] == ["/var/log"]
+
+
+def test_mounts_by_a_link(make: Make) -> None:
+    settings = "READONLY=yes\nRW_MOUNT=/srv/by-link/rw\nSTATE_MOUNT=/mnt/state\n"
+    root = make(
+        {
+            **IMAGE,
+            "srv/by-link": "->/mnt",
+            "etc/sysconfig/readonly-root": settings,
+            "etc/rwtab": "empty /mnt\nempty /var/log\nempty /mnt/rw\n",
+        }
+    )
+    plan = layout(Tree(str(root)), EL9)
+    assert [bind.path for bind in plan.binds] == ["/mnt"]
+    assert {finding.code for finding in plan.findings} == {"covers", "covered", "inside"}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import typing as t
@@ -471,3 +472,10 @@ def test_a_root_that_cannot_be_written(make: Make, monkeypatch: pytest.MonkeyPat
     )
     with pytest.raises(StatelessError, match="cannot be changed: Read-only file system"):
         apply(want(root, name="x", scratch=[scratch("/var/log")]), False)
+
+
+def test_names_that_are_no_text_can_be_told(make: Make) -> None:
+    root = make({**IMAGE, "etc/rwtab.d/other": "empty /x\udcff\nfoo /y\udcff\n", "etc/rwtab.d/site": "empty /\udcff\n"})
+    outcome = apply(full(root), False)
+    json.dumps([outcome.result, outcome.plan.before, outcome.plan.after, outcome.warnings], ensure_ascii=False).encode()
+    assert "empty /x\ufffd" in [finding["entry"] for finding in outcome.result["findings"]]
