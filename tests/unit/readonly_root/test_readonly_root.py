@@ -165,9 +165,11 @@ def test_lists_alone_need_no_settings(make: Make) -> None:
 def test_comments_and_modes_of_a_list_stay(make: Make) -> None:
     root = make({**IMAGE, "etc/rwtab.d/site": "# why\nempty /gone\n\n# and this\nempty /var/log"})
     (root / "etc/rwtab.d/site").chmod(0o600)
+    os.chown(root / "etc/rwtab.d/site", 12, 34)
     apply(want(root, name="site", scratch=[scratch("/var/lib/ntp"), scratch("/var/log")]), False)
     assert text(root, "etc/rwtab.d/site") == "# why\n\n# and this\nempty /var/log\nempty /var/lib/ntp\n"
-    assert (root / "etc/rwtab.d/site").stat().st_mode & 0o777 == 0o600
+    there = (root / "etc/rwtab.d/site").stat()
+    assert (there.st_mode & 0o777, there.st_uid, there.st_gid) == (0o600, 12, 34)
 
 
 def test_off_again_leaves_what_was_there(make: Make) -> None:
