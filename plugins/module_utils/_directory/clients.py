@@ -64,6 +64,8 @@ class _Client:
     secret: bool = False
     #: of its addresses, those that are taken away first, since another client gets them
     given_up: list[str] = dataclasses.field(default_factory=list)
+    #: there is another client with its previous name
+    before_stays: bool = False
 
 
 def checked(options: t.Sequence[Wanted]) -> list[Wanted]:
@@ -144,6 +146,7 @@ def _client(tree: Tree, wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) 
         dn = at
     client = _Client(wanted, at, dn, raw)
     client.macs, client.said = addresses(raw), Said.of(raw)
+    client.before_stays = before is not None and key(before) in found and not renamed
     return client
 
 
@@ -161,8 +164,10 @@ def _address(value: str) -> str:
 
 def _dns(tree: Tree, client: _Client) -> list[str]:
     """Where the client is, was and will be."""
-    names = (client.wanted.name, client.wanted.previous_name)
-    return list(dict.fromkeys([*filter(None, (client.at, client.dn)), *(tree.client(name) for name in names if name)]))
+    names = [client.wanted.name, *([client.wanted.previous_name] if client.wanted.previous_name else [])]
+    if client.before_stays:
+        del names[1:]
+    return list(dict.fromkeys([*filter(None, (client.at, client.dn)), *(tree.client(name) for name in names)]))
 
 
 def _shown(name: str, client: _Client, memberships: Memberships) -> dict[str, t.Any]:

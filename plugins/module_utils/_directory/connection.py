@@ -36,6 +36,15 @@ _WORDS = {
     "CONNECT_ERROR": "no connection with TLS",
     "REFERRAL": "this server only has a copy: write to the one it names",
     "CONSTRAINT_VIOLATION": "the directory refuses this value",
+    "INVALID_SYNTAX": "the directory refuses this value",
+    "OBJECT_CLASS_VIOLATION": "the entry may not be so, or the schema of this collection is not loaded",
+    "UNDEFINED_TYPE": "the schema of this collection is not loaded into the server",
+    "ALREADY_EXISTS": "somebody else has made it meanwhile: run it again",
+    "NO_SUCH_ATTRIBUTE": "somebody else has changed it meanwhile: run it again",
+    "TYPE_OR_VALUE_EXISTS": "somebody else has changed it meanwhile: run it again",
+    "SIZELIMIT_EXCEEDED": "the server lets this identity read no more entries (olcLimits, olcSizeLimit)",
+    "UNWILLING_TO_PERFORM": "the server does not do that, or is a copy that is only read: use its provider",
+    "INAPPROPRIATE_AUTH": "there is no such identity, or it has no password",
     "TIMEOUT": f"no answer in {TIMEOUT} seconds",
 }
 

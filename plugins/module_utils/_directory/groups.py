@@ -69,9 +69,11 @@ def checked(options: t.Sequence[Wanted]) -> None:
     names: dict[str, str] = {}
     for one in options:
         for option, name in (("name", one.name), ("previous_name", one.previous_name)):
-            if name is None or (option == "previous_name" and key(name) == key(one.name)):
+            if name is None:
                 continue
             check_label(option, name)
+            if option == "previous_name" and key(name) == key(one.name):
+                continue
             if key(name) in names:
                 raise InvalidValue(option, name, f"the task names this group twice, also as {names[key(name)]!r}")
             names[key(name)] = name

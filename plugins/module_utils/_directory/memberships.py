@@ -15,10 +15,10 @@ import typing as t
 
 from .._errors import NotFound
 from .._plan import Step
-from .connection import ldap
+from .connection import LdapFailed, ldap
 from .session import Session, any_of
 from .tree import Tree
-from .values import Raw, dn_key, key, name_of
+from .values import Changes, Raw, dn_key, key, name_of
 
 DnKey = tuple[tuple[str, str], ...]
 
@@ -41,7 +41,7 @@ class Memberships:
         self._tree = tree
         self._groups: dict[str, _Group] = {}
         self._of: dict[DnKey, set[str]] = collections.defaultdict(set)
-        for dn, raw in groups:
+        for dn, raw in sorted(groups):
             group = _Group(dn, name_of(dn), {dn_key(one.decode()): one for one in raw.get("member", [])})
             self._groups[key(group.name)] = group
             for member in group.members:
@@ -105,20 +105,32 @@ class Memberships:
         return [self._leaving(group) for group in self._groups.values() if group.leave]
 
     def _joining(self, group: _Group) -> Step:
-        changes = [(ldap.MOD_ADD, "member", [dn.encode() for dn in group.join])]
         who = _listed([name_of(dn) for dn in group.join])
-        return Step(f"add to group {group.name}: {who}", lambda: self._session.modify(group.dn, changes))
+        return Step(f"add to group {group.name}: {who}", lambda: self._change(group.dn, group.join, []))
 
     def _leaving(self, group: _Group) -> Step:
-        # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
-        changes = [
-            (ldap.MOD_ADD, "member", [self._tree.groups.encode()]),
-            (ldap.MOD_DELETE, "member", group.leave),
-        ]
-        if dn_key(self._tree.groups) in group.members:
-            del changes[0]
         who = _listed([name_of(one.decode()) for one in group.leave])
-        return Step(f"remove from group {group.name}: {who}", lambda: self._session.modify(group.dn, changes))
+        return Step(f"remove from group {group.name}: {who}", lambda: self._change(group.dn, [], group.leave))
+
+    def _change(self, dn: str, join: list[str], leave: list[bytes]) -> None:
+        """Have members come and go. slapd's overlay refint may do the same at this very moment, once a client is
+        renamed or removed: then, what is left of it.
+        """
+        for last in (False, False, True):
+            raw = dict(self._session.search(dn, "base", "(objectClass=*)", ("member",))).get(dn, {})
+            present = {dn_key(one.decode()): one for one in raw.get("member", [])}
+            # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
+            come = [one.encode() for one in (self._tree.groups, *join) if dn_key(one) not in present]
+            gone = [present[one] for one in (dn_key(value.decode()) for value in leave) if one in present]
+            changes: Changes = [(ldap.MOD_ADD, "member", come)] if come else []
+            changes += [(ldap.MOD_DELETE, "member", gone)] if gone else []
+            try:
+                if changes:
+                    self._session.modify(dn, changes)
+                break
+            except LdapFailed as error:
+                if last or error.kind not in ("NO_SUCH_ATTRIBUTE", "TYPE_OR_VALUE_EXISTS"):
+                    raise
 
 
 def _listed(names: list[str]) -> str:

@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing as t
 
 from .._errors import InvalidValue
-from . import tls
 from .connection import TIMEOUT, LdapFailed, explained, ldap
+from .tls import refusal
 from .values import Changes, Raw, check_text
 
 #: So many entries come in one answer, which keeps below the limits that servers set to a single one (RFC 2696).
 _PAGE = 500
-#: A value to add that is there, or to remove that is not, is no error: somebody else (slapd's overlay refint, a second
-#: run) was faster. A server that does not know the control ignores it.
-_PERMISSIVE = "1.2.840.113556.1.4.1413"
-
-
 #: More than this is looked for by listing everything: one long filter costs the server more.
 _MANY = 100
 
@@ -77,6 +73,10 @@ class Login:
             raise InvalidValue(
                 "server_uri", self.uri, "the password would be readable on the way: use ldaps:// or start_tls"
             )
+        for option in ("ca_path", "client_cert", "client_key"):
+            path = getattr(self, option)
+            if path and (os.path.isdir(path) or not os.access(path, os.R_OK)):
+                raise InvalidValue(option, path, "there is no such file on this host that may be read")
         if bool(self.client_cert) != bool(self.client_key):
             raise InvalidValue("client_cert", self.client_cert, "client_cert and client_key need each other")
 
@@ -120,8 +120,7 @@ class Session:
 
     def modify(self, dn: str, changes: Changes) -> None:
         """Change an entry, all at once or not at all."""
-        permissive = ldap.controls.RequestControl(_PERMISSIVE, False)
-        explained(f"{self.who}: change {dn}", lambda: self._link.modify_ext_s(dn, changes, serverctrls=[permissive]))
+        explained(f"{self.who}: change {dn}", lambda: self._link.modify_s(dn, changes))
 
     def rename(self, dn: str, rdn: str) -> None:
         """Give an entry another name; the old one is forgotten."""
@@ -149,7 +148,6 @@ def _opened(login: Login) -> t.Any:
         (ldap.OPT_X_TLS_KEYFILE, login.client_key),
     ):
         if path:
-            tls.check_readable(path)
             link.set_option(option, path)
     link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
     if login.start_tls and "ldap:" in login.uri.lower():
@@ -181,13 +179,18 @@ def connect(login: Login) -> Session:
 
     what = f"log in to {login.uri} as {login.who}"
     try:
-        return Session(explained(what, work), login.who)
-    except LdapFailed as error:
-        if error.kind in ("SERVER_DOWN", "CONNECT_ERROR") and login.validate_certs:
-            reason = tls.refused(login.uri, login.ca_path, login.start_tls)
-            if reason:
-                raise tls.CertificateRefused(f"{what}: {reason}") from error
-        raise
+        return Session(work(), login.who)
+    except (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT) as error:
+        raise LdapFailed(what, error, _refusals(login)) from error
+    except ldap.LDAPError as error:
+        raise LdapFailed(what, error) from error
+
+
+def _refusals(login: Login) -> str:
+    """Why no server is reached by TLS; empty if that is not why."""
+    secure = [uri for uri in login.uri.split() if uri.lower().startswith("ldaps:" if not login.start_tls else "ldap")]
+    found = [refusal(uri, login.ca_path or None, TIMEOUT) for uri in secure if not uri.lower().startswith("ldapi:")]
+    return "; ".join(found) if all(found) else ""
 
 
 class Passwords:

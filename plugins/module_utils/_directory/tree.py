@@ -37,7 +37,8 @@ SEARCHED = (
     "statelessRunningSerial",
     "statelessRunningDigest",
 )
-_RDN = re.compile(r"[A-Za-z][A-Za-z0-9-]*=[^\s,+\"\\<>;=#](?:[^,+\"\\<>;=#]*[^\s,+\"\\<>;=#])?")
+_WORD = r",+\"\\<>;=#\x00-\x1f\x7f\ud800-\udfff"
+_RDN = re.compile(rf"[A-Za-z][A-Za-z0-9-]*=[^\s{_WORD}](?:[^{_WORD}]*[^\s{_WORD}])?")
 _MAC = re.compile(r"[0-9a-f]{12}")
 
 

@@ -137,7 +137,7 @@ def check_label(option: str, value: str) -> str:
 
 def key(name: str) -> str:
     """What is equal for two spellings of one name (RFC 4518: neither case nor compatibility forms count)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower()).strip()
 
 
 def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
