@@ -176,6 +176,18 @@ def test_the_same_for_directories_alone() -> None:
     assert after == {path: before[path] for path in after}
 
 
+@pytest.mark.parametrize("kind", ["files", "dirs"])
+def test_what_is_mounted_beneath_a_path_is_not_copied(kind: str) -> None:
+    def prepare(root: Root) -> None:
+        lists(f"{kind} /srv/a\n")(root)
+        root.make("/srv/a/point")
+        mount("-t", "tmpfs", "other", f"{root.path}/srv/a/point")
+        root.make("/srv/a/point/within")
+
+    done, seen = booted(prepare, lambda: os.listdir("/srv/a/point"))
+    assert (done.status, seen) == (0, [])
+
+
 def test_the_way_to_a_copy_is_roots_alone() -> None:
     def look() -> list[int]:
         return [os.stat(SCRATCH + path).st_mode & 0o777 for path in ("/srv", "/srv/a", "/srv/a/sub")]
@@ -383,7 +395,9 @@ class Client:
 
     def __init__(self, device: str, statetab: str, rwtab: str = "", **settings: str) -> None:
         self.device = device
-        self._lists = lists(rwtab, statetab, **settings)
+        self.rwtab = rwtab
+        self.statetab = statetab
+        self.settings = settings
 
     def boot(
         self, image: t.Mapping[str, str | None], work: t.Callable[[], t.Any] = lambda: None, serial: int = 0
@@ -391,7 +405,7 @@ class Client:
         """Boot *image* (files beyond those of :func:`lists`), and work with it."""
 
         def prepare(root: Root) -> None:
-            self._lists(root)
+            lists(self.rwtab, self.statetab, **self.settings)(root)
             for path, what in image.items():
                 if what is None:
                     subprocess.run(["rm", "-r", root.path + path], check=True)
@@ -565,14 +579,20 @@ def test_state_is_full() -> None:
 
 def test_a_client_that_made_a_link_of_what_is_kept() -> None:
     def change() -> None:
-        subprocess.run(["rm", "-r", f"{STATE}/srv/b"], check=True)
-        os.symlink("/etc", f"{STATE}/srv/b")
+        for name, target in (("b", "/etc"), ("file", "/etc/shadow")):
+            subprocess.run(["rm", "-r", f"{STATE}/srv/{name}"], check=True)
+            os.symlink(target, f"{STATE}/srv/{name}")
 
-    with client("/srv/a\n/srv/b\n") as machine:
+    with client("/srv/a\n/srv/b\n/srv/file\n") as machine:
         machine.boot({}, change)
-        done, seen = machine.boot({"/srv/b/file": "new"}, lambda: read("/srv/b/file"))
-        assert (done.status, done.of("state"), seen) == (1, ["/srv/a"], "new")
+        done, seen = machine.boot({"/srv/b/file": "new"}, lambda: (read("/srv/b/file"), read("/srv/file")))
+        assert (done.status, done.of("state"), seen) == (1, ["/srv/a"], ("new", "text"))
         assert "/srv/b is not bound" in done.problems
+        # On the way to what is kept: nothing is written where it leads.
+        machine.boot({}, lambda: (os.rename(f"{STATE}/srv", f"{STATE}/away"), os.symlink("/run", f"{STATE}/srv")))
+        machine.statetab = "/srv/a\n/etc/cron.d\n"
+        done, seen = machine.boot({"/run/a/there": ""}, lambda: os.listdir("/run/a"))
+        assert (done.status, done.of("state"), seen) == (1, ["/etc/cron.d"], ["there"])
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
@@ -614,6 +634,19 @@ def test_options_of_the_state_and_a_state_that_is_read_only() -> None:
         assert "cannot be written" in done.problems
 
 
+def is_running(process: str) -> bool:
+    """Whether the process with that number still is, a second later."""
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        try:
+            if read(f"/proc/{process}/stat").rpartition(")")[2].split()[0] == "Z":
+                return False
+        except OSError:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def test_a_device_that_is_missing_and_a_server_that_is_away_do_not_stop_the_boot() -> None:
     def missing(root: Root) -> None:
         lists("files /srv/a\n", "/srv/a\n")(root)
@@ -637,7 +670,7 @@ def test_a_device_that_is_missing_and_a_server_that_is_away_do_not_stop_the_boot
         if prepare is away:
             assert "no answer within 2 s" in done.problems
             assert said[1].startswith(f"server:/state/client7 {STATE}")
-            assert not os.path.exists(f"/proc/{said[0]}")
+            assert not is_running(said[0])
 
 
 def test_a_host_without_a_name_has_no_state_on_a_server() -> None:
@@ -655,7 +688,7 @@ def test_killed_in_the_middle_of_the_first_copy() -> None:
         big = {"/srv/big/one": "x" * 4_000_000, "/srv/big/two": "y" * 4_000_000}
 
         def kill(root: Root) -> None:
-            machine._lists(root)
+            lists("", machine.statetab)(root)
             for path, text in big.items():
                 root.write(path, text)
             root.write("/etc/fstab", f"{machine.device} {STATE} auto noauto 0 0\n")

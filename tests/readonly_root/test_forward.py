@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import tempfile
 import typing as t
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import TREES, Dir, Node, always_directory, build, changed, directory, see
+from trees import TREES, Dir, File, Node, always_directory, build, changed, directory, see
 
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import carry
 from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.log import Log
@@ -215,3 +217,46 @@ def test_killed_anywhere_the_next_boot_comes_to_the_same(data: st.DataObject) ->
         assert {path: name.replace(broken.state, "") for path, name in broken.conflicts().items()} == relative
         assert sorted(os.listdir(f"{broken.state}/.stateless")) == ["baseline.json", "new", "report.json"]
         assert os.listdir(f"{broken.state}/.stateless/new") == []
+
+
+@pytest.mark.parametrize("mine", [File("mine"), File("two"), None, directory({"mine": File("mine")})])
+def test_a_plan_that_the_client_has_overtaken_takes_nothing_from_it(
+    mine: Node | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails in the middle, the machine runs on, and the next boot finds the plan."""
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    names = {name: File("one") for name in ("taken", "removed")}
+    with place() as here:
+        here.put(here.image, directory({**names, "same": File("one")}))
+        assert here.bring("1") == []
+        here.put(here.image, directory({"taken": File("two"), "same": File("one")}))
+        with monkeypatch.context() as patch:
+            patch.setattr(carry.Carrier, "_do", fail)
+            with pytest.raises(OSError, match="Input/output"):
+                here.bring("2")
+        assert here.kept() == directory({**names, "same": File("one")})
+        here.put(here.state, directory({"taken": mine, "removed": mine, "same": File("one")}))
+        assert here.bring("2") == []
+        want = {"taken": mine, "removed": mine, "same": File("one")}
+        laid = {f"taken{BESIDE}": File("two")}
+        assert here.kept() == directory({**want, **laid})
+        assert here.conflicts() == {f"{ROOT}/taken": f"{here.state}{ROOT}/taken{BESIDE}"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_hard_links_of_an_image_come_along(data: st.DataObject) -> None:
+    """Files that the image has once, under several names, are one file in the state, too."""
+    names = data.draw(st.lists(st.sampled_from("abcef"), min_size=2, unique=True))
+    with place() as here:
+        here.put(here.image, directory({"d": Dir()}))
+        here.bring("1")
+        build(f"{here.image}{ROOT}/{names[0]}", File("one"))
+        for name in names[1:]:
+            where = data.draw(st.sampled_from(["", "/d"]))
+            os.link(f"{here.image}{ROOT}/{names[0]}", f"{here.image}{ROOT}{where}/{name}")
+        assert here.bring("2") == []
+        assert os.stat(f"{here.state}{ROOT}/{names[0]}").st_nlink == len(names)

@@ -40,15 +40,13 @@ class Carrier:
     def bring(self, roots: t.Sequence[str], spare: t.Collection[str], identity: str) -> None:
         """Copy what state has not yet, and bring the rest forward to the present image.
 
-        :arg roots: the paths of statetab, none beneath another.
+        :arg roots: the paths of statetab, none beneath another; the directories that they are in are there.
         :arg spare: paths that are copied once and do not move forward.
         :arg identity: says whether this is another image than last time.
         """
         self._store.prepare()
         self.recover()
         report = self._store.report()
-        for root in roots:
-            copying.make_way(self.where, root)
         same = report.image == identity and set(report.roots) == set(roots) and set(report.spare) == set(spare)
         if same and all(os.path.lexists(self.where + root) for root in roots):
             self._look_after(report)
@@ -152,34 +150,31 @@ class Carrier:
             self._store.throw_away()
 
     def _finish(self, journal: Journal) -> None:
+        report = journal.report
         for number, step in enumerate(journal.steps):
-            self._do(step, number)
+            try:
+                overtaken = self._do(step, number)
+            except (FileNotFoundError, NotADirectoryError):
+                # The client has removed even the directory since the plan was made.
+                continue
+            report.conflicts.extend([] if overtaken is None else [overtaken])
         if journal.steps:
             mounting.sync_filesystem(self.where)
         self._store.write_baseline(journal.baseline)
-        self._store.write_report(journal.report)
+        self._store.write_report(report)
         self._store.close_journal()
         self._store.throw_away()
 
-    def _do(self, step: Step, number: int) -> None:
-        """Do *step*, if it is not done; and never to what is not as the plan found it."""
+    def _do(self, step: Step, number: int) -> dict[str, str] | None:
+        """Do *step*, if it is not done; and never to what is not as the plan found it.
+
+        :return: the conflict, if the client has overtaken a plan that could not be finished at an earlier boot.
+        """
         target = self.where + step.path
         staged = self._store.staged(step.staged) if step.staged else ""
         if step.do == TAKE:
-            if not os.path.lexists(staged):
-                return
-            now = look(target)
-            if now is None or (now == step.old and now.kind != DIRECTORY):
-                os.rename(staged, target)
-            elif now != look(staged):
-                # The plan could not be finished at an earlier boot, and the machine ran since: it is the client's.
-                beside, more = f"{target}{BESIDE}", 1
-                while os.path.lexists(beside):
-                    more += 1
-                    beside = f"{target}{BESIDE}.{more}"
-                os.rename(staged, beside)
-                self._log.problem(f"state: {shown(step.path)} has changed meanwhile: the image's is {shown(beside)}")
-        elif step.do == ATTRIBUTES:
+            return self._take(step, target, staged) if os.path.lexists(staged) else None
+        if step.do == ATTRIBUTES:
             if os.path.isdir(staged) and os.path.isdir(target) and not os.path.islink(target):
                 there = os.lstat(target)
                 copying.like(staged, target)
@@ -195,6 +190,21 @@ class Carrier:
                         os.rmdir(target)
                 else:
                     os.unlink(target)
+        return None
+
+    def _take(self, step: Step, target: str, staged: str) -> dict[str, str] | None:
+        now = look(target)
+        if now == step.old and (now is None or now.kind != DIRECTORY):
+            os.rename(staged, target)
+            return None
+        beside, more = f"{target}{BESIDE}", 1
+        while os.path.lexists(beside):
+            more += 1
+            beside = f"{target}{BESIDE}.{more}"
+        os.rename(staged, beside)
+        reason = "changed here while it was brought forward"
+        self._log.note(f"state: {shown(step.path)}: {reason}: yours is kept; the image's is {shown(beside)}")
+        return {"path": step.staged, "beside": beside, "reason": reason}
 
     def _tell(self, merge: Merge) -> None:
         for root in merge.adopted:

@@ -51,8 +51,7 @@ def _try(where: str, bind: Bind) -> str | None:
 
 def _copy(where: str, bind: Bind) -> None:
     made: list[tuple[str, str]] = []
-    # The outermost first: what is above a path is then there, and like the image's.
-    for entry in sorted(bind.entries, key=lambda entry: len(entry.path)):
+    for entry in bind.entries:
         way = bind.path
         for name in os.path.dirname(entry.path)[len(bind.path) :].split("/"):
             way = f"{way}/{name}" if name else way

@@ -15,7 +15,7 @@ import stat
 from .. import _files, _mounts
 from .._command import run
 from .._errors import StatelessError
-from . import carry, kept, layout, places, scratch
+from . import carry, copying, kept, layout, places, scratch
 from .lists import is_ignored
 from .log import Log, shown
 from .model import Bind, Dialect, Finding, Level, Settings
@@ -120,15 +120,15 @@ def _state(settings: Settings, arguments: str, given: set[str], lost: list[str],
     # As scratch has left it: state is copied from there.
     part = layout.state(Tree("/"), Dialect.OWN, settings, where)
     _tell(part.findings, log)
-    roots = [bind.path for bind in part.binds]
+    binds = [bind for bind in part.binds if _has_way(where, bind.path, log)]
+    roots = [bind.path for bind in binds]
     spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | once()
     try:
-        # Whatever goes wrong with what is new: what was kept is there.
         carry.Carrier(where, log, through=lost).bring(roots, spare, kept.identity(arguments, roots, lost))
-    except Exception as error:
+    except Exception as error:  # whatever goes wrong with what is new: what was kept is there
         log.problem(f"state: it stays as it was before this image: {type(error).__name__}: {error}")
     ready = []
-    for bind in part.binds:
+    for bind in binds:
         problem = _unlike(where + bind.path, bind.path)
         if problem is None:
             ready.append(bind)
@@ -146,6 +146,16 @@ def once() -> set[str]:
                 lines = _read(f"{ONCE}/{name}").split("\n")
                 found |= {os.path.realpath(line) for line in lines if line.startswith("/")}
     return found
+
+
+def _has_way(where: str, path: str, log: Log) -> bool:
+    """Make the directories that *path* is in, in the state; False if something else, such as a link, is in the way."""
+    try:
+        copying.make_way(where, path)
+    except OSError as error:
+        log.problem(f"state: {shown(path)} is not kept: {error}")
+        return False
+    return True
 
 
 def _unlike(source: str, target: str) -> str | None:
