@@ -147,6 +147,32 @@ options:
       exact:
         description: See O(exact), which is the default.
         type: bool
+  others:
+    description:
+      - What counts last, that is for clients about which neither their entry nor a group says it, and for machines
+        without an entry. It is kept in the entry C(ou=clients).
+      - The options mean the same as for a client. What is not given stays.
+    type: dict
+    suboptions:
+      description:
+        description: See O(description).
+        type: str
+      protosystem:
+        description: See O(protosystem).
+        type: str
+      channel:
+        description: See O(channel).
+        type: str
+      serial:
+        description: See O(serial).
+        type: int
+      format:
+        description: See O(format).
+        type: str
+      kernel_arguments:
+        description: See O(kernel_arguments).
+        type: list
+        elements: str
   state:
     description: Whether the client is there. One that is removed is also removed from its groups.
     type: str
@@ -195,6 +221,10 @@ EXAMPLES = r"""
     name: pc1
     protosystem: lab-desktop
     serial: 6
+
+- name: Let all other machines run the kiosk, those without an entry, too
+  stateless.linux.directory_client:
+    others: {protosystem: kiosk, channel: stable, format: ram}
 
 - name: Let it follow its groups again
   stateless.linux.directory_client:
@@ -270,6 +300,19 @@ clients:
       elements: str
       returned: always
       sample: [quiet]
+others:
+  description:
+    - What counts last, and for machines without an entry, that is C(description), C(protosystem), C(channel),
+      C(serial), C(format) (V(null) if not said) and C(kernel_arguments).
+  returned: success
+  type: dict
+  sample:
+    description: null
+    protosystem: kiosk
+    channel: stable
+    serial: null
+    format: ram
+    kernel_arguments: []
 actions:
   description: What was done. In check mode, what would be done.
   returned: success
@@ -327,9 +370,11 @@ def main() -> None:
                 "elements": "dict",
                 "options": {**CLIENT, "name": {"type": "str", "required": True}},
             },
+            "others": {"type": "dict", "options": shared.SAID},
         },
         mutually_exclusive=[("clients", name) for name in CLIENT if name not in ("state", "exact")],
-        required_one_of=[("name", "clients")],
+        required_one_of=[("name", "clients", "others")],
+        required_by={name: ("name",) for name in CLIENT if name not in ("name", "state", "exact")},
         supports_check_mode=True,
     )
     _module.require(module, MISSING, "python-ldap", "ldap")
@@ -339,7 +384,7 @@ def main() -> None:
         tree = Tree.at("suffix", options["suffix"])
         login = shared.login(options)
         items = [wanted(item) for item in shared.one_or_many(options, "clients", CLIENT)]
-        return state(connect(login), Passwords(login), tree, items, module.check_mode)
+        return state(connect(login), Passwords(login), tree, items, module.check_mode, options["others"])
 
     _module.state(module, work)
 

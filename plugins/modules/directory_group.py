@@ -290,6 +290,7 @@ def main() -> None:
         },
         mutually_exclusive=[("groups", name) for name in GROUP if name not in ("state", "exact")],
         required_one_of=[("name", "groups")],
+        required_by={name: ("name",) for name in GROUP if name not in ("name", "state", "exact")},
         supports_check_mode=True,
     )
     _module.require(module, MISSING, "python-ldap", "ldap")

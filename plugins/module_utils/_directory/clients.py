@@ -12,6 +12,7 @@ from .._errors import InUse, InvalidValue
 from .._plan import Outcome, Plan, Step
 from .connection import ldap
 from .memberships import Memberships
+from .others import plan as others_plan
 from .passwords import Hashes, check_password
 from .session import Passwords, Session, any_of
 from .tree import Tree, escape, mac_address
@@ -101,9 +102,22 @@ def checked(options: t.Sequence[Wanted]) -> list[Wanted]:
     return found
 
 
-def state(session: Session, passwords: Passwords, tree: Tree, options: t.Sequence[Wanted], check: bool) -> Outcome:
-    """Have clients as they are wanted; in *check* mode only say what would change."""
+def state(
+    session: Session,
+    passwords: Passwords,
+    tree: Tree,
+    options: t.Sequence[Wanted],
+    check: bool,
+    others: t.Mapping[str, t.Any] | None = None,
+) -> Outcome:
+    """Have clients as they are wanted; in *check* mode only say what would change.
+
+    :arg others: what counts last, and for machines without an entry, by :data:`.values.FIELDS`; None: as it is.
+    """
     wanted = checked(options)
+    if any(one.password is not None for one in wanted):
+        passwords.check()
+    last, last_after, last_steps = others_plan(session, tree, others or {})
     found = _read(session, tree, wanted)
     clients = [_client(tree, one, found) for one in wanted]
     members = [dn for client in clients for dn in _dns(tree, client)]
@@ -116,11 +130,14 @@ def state(session: Session, passwords: Passwords, tree: Tree, options: t.Sequenc
     _move_addresses(clients, found)
     stay = [client for client in clients if client.wanted.present]
     after = {client.wanted.name: _shown(client.wanted.name, client, memberships) for client in stay}
-    steps = [*memberships.joining(), *_steps(session, clients), *memberships.leaving()]
-    plan = _plan(before, after, {client.wanted.name for client in clients if client.secret}, steps)
+    steps = [*memberships.joining(), *_steps(session, clients), *memberships.leaving(), *last_steps]
+    shown_before, shown_after = _changes(before, after, {client.wanted.name for client in clients if client.secret})
+    if last_steps:
+        shown_before[tree.clients], shown_after[tree.clients] = last.as_dict(), last_after.as_dict()
+    plan = Plan(shown_before, shown_after, tuple(steps))
     if not check:
         plan.act()
-    return Outcome(plan, {"clients": list(after.values())}, warnings)
+    return Outcome(plan, {"clients": list(after.values()), "others": last_after.as_dict()}, warnings)
 
 
 def _read(session: Session, tree: Tree, wanted: t.Sequence[Wanted]) -> dict[str, tuple[str, Raw]]:
@@ -280,12 +297,13 @@ def _having(session: Session, client: _Client, hashes: Hashes) -> list[Step]:
     return steps
 
 
-def _plan(before: dict[str, t.Any], after: dict[str, t.Any], secrets: set[str], steps: t.Sequence[Step]) -> Plan:
-    """The plan, whose two sides show only the clients that change."""
+def _changes(
+    before: dict[str, t.Any], after: dict[str, t.Any], secrets: set[str]
+) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """The two sides of a plan, which show only the clients that change."""
     names = {name for name in (*before, *after) if before.get(name) != after.get(name) or name in secrets}
     hidden = {"password": "(hidden, another)"}
-    return Plan(
+    return (
         {name: one for name, one in before.items() if name in names},
         {name: {**one, **(hidden if name in secrets else {})} for name, one in after.items() if name in names},
-        tuple(steps),
     )

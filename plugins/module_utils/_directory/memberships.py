@@ -117,8 +117,8 @@ class Memberships:
         renamed or removed: then, what is left of it.
         """
         for last in (False, False, True):
-            raw = dict(self._session.search(dn, "base", "(objectClass=*)", ("member",))).get(dn, {})
-            present = {dn_key(one.decode()): one for one in raw.get("member", [])}
+            found = self._session.search(dn, "base", "(objectClass=*)", ("member",))
+            present = {dn_key(one.decode()): one for _dn, raw in found for one in raw.get("member", [])}
             # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
             come = [one.encode() for one in (self._tree.groups, *join) if dn_key(one) not in present]
             gone = [present[one] for one in (dn_key(value.decode()) for value in leave) if one in present]

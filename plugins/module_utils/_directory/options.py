@@ -61,6 +61,6 @@ def one_or_many(options: t.Mapping[str, t.Any], many: str, one: t.Mapping[str, t
     :arg one: the specification of each; ``state`` and ``exact`` that it leaves out are those of the task.
     """
     if options[many] is None:
-        return [{name: options[name] for name in one}]
+        return [{name: options[name] for name in one}] if options["name"] is not None else []
     shared = {name: options[name] for name in ("state", "exact")}
     return [{**item, **{name: value for name, value in shared.items() if item[name] is None}} for item in options[many]]

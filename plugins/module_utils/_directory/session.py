@@ -56,6 +56,13 @@ class Login:
             return self.dn
         return "whoever runs this" if "ldapi:" in self.uri else f"the holder of {self.client_cert or 'the ticket'}"
 
+    def check_encrypted(self) -> None:
+        """Raise InvalidValue if a password could be read on the way."""
+        if not self.encrypted:
+            raise InvalidValue(
+                "server_uri", self.uri, "the password would be readable on the way: use ldaps:// or start_tls"
+            )
+
     def check(self) -> None:
         """Raise InvalidValue for what cannot work or would give a password away."""
         for option in ("uri", "dn", "password", "ca_path", "client_cert", "client_key"):
@@ -69,10 +76,8 @@ class Login:
             )
         if self.dn and not self.password:
             raise InvalidValue("bind_dn", self.dn, "give bind_pw, too: without a password nobody is logged in")
-        if self.dn and not self.encrypted:
-            raise InvalidValue(
-                "server_uri", self.uri, "the password would be readable on the way: use ldaps:// or start_tls"
-            )
+        if self.dn:
+            self.check_encrypted()
         for option in ("ca_path", "client_cert", "client_key"):
             path = getattr(self, option)
             if path and (os.path.isdir(path) or not os.access(path, os.R_OK)):
@@ -199,6 +204,10 @@ class Passwords:
     def __init__(self, login: Login) -> None:
         self._login = login
         self._link: t.Any = None
+
+    def check(self) -> None:
+        """Raise InvalidValue if a password could be read on the way."""
+        self._login.check_encrypted()
 
     def holds(self, dn: str, password: str) -> bool:
         """Whether *password*, which must not be empty, is that of *dn*."""

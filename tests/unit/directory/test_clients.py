@@ -12,12 +12,11 @@ import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._directory import clients, groups
 from ansible_collections.stateless.linux.plugins.module_utils._directory.connection import LdapFailed
-from ansible_collections.stateless.linux.plugins.module_utils._directory.session import connect
+from ansible_collections.stateless.linux.plugins.module_utils._directory.session import Login, Passwords, connect
 from ansible_collections.stateless.linux.plugins.module_utils._errors import (
     InUse,
     InvalidValue,
     NotFound,
-    StatelessError,
 )
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
 from ansible_collections.stateless.linux.tests.unit.directory.served import SECRET, TREE, Directory
@@ -203,7 +202,7 @@ def test_who_is_removed_leaves_its_groups(directory: Directory) -> None:
     state(directory, client("pc1", groups=["lab"]), client("pc2", groups=["lab"]))
     outcome = state(directory, client("pc1", present=False))
     assert [one.text for one in outcome.plan.steps] == ["remove client pc1", "remove from group lab: pc1"]
-    assert outcome.result == {"clients": []}
+    assert outcome.result["clients"] == []
     assert names_in(directory, "lab") == ["pc2"]
     assert not state(directory, client("pc1", present=False)).plan.changed
 
@@ -360,5 +359,26 @@ def test_an_entry_of_the_site_becomes_a_client_and_keeps_what_is_its_own(directo
     assert not state(directory, client("pc 9", mac=[MAC1], protosystem="desk")).plan.changed
 
 
-def test_all_failures_are_ours() -> None:
-    assert issubclass(LdapFailed, StatelessError)
+def test_what_counts_for_all_others_is_stated_too(directory: Directory) -> None:
+    def others(check: bool = False, **said: t.Any) -> Outcome:
+        return clients.state(directory.session, directory.passwords, TREE, [], check, said)
+
+    assert others(check=True, protosystem="kiosk").plan.changed
+    made = others(protosystem="kiosk", channel="stable", description="the rest")
+    assert len(made.plan.steps) == 1
+    assert made.result["others"]["channel"] == made.plan.after[TREE.clients]["channel"] == "stable"
+    assert not others(channel="stable").plan.changed
+    assert not state(directory).plan.changed
+    with pytest.raises(InvalidValue, match="serial: 3 cannot be used: others names no protosystem"):
+        others(protosystem="", serial=3)
+    gone = others(protosystem="", channel="", description="")
+    assert gone.result["others"]["protosystem"] is None
+    assert "statelessassignedchannel" not in directory.dump(TREE.clients)[TREE.clients]
+
+
+def test_a_password_of_a_client_does_not_travel_in_the_clear(directory: Directory) -> None:
+    before = directory.dump()
+    plain = Passwords(Login(directory.plain_uri))
+    with pytest.raises(InvalidValue, match=r"server_uri: .* the password would be readable on the way"):
+        clients.state(directory.session, plain, TREE, [client("pc1", password="one")], False)
+    assert directory.dump() == before
