@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import typing as t
 
@@ -21,18 +20,32 @@ from .records import OWN_XATTRS
 PATIENCE = 300
 #: Bytes of names in one command: well below ARG_MAX.
 ARGUMENTS = 100_000
+#: XFS shows ACLs a second time.
+_NOT_COPIED = "trusted.SGI_ACL_"
 
 
 def like(source: str, target: str) -> None:
     """Give the directory *target* the owner, mode, times and xattrs of *source*."""
     there = os.lstat(source)
     os.chown(target, there.st_uid, there.st_gid, follow_symlinks=False)
-    with contextlib.suppress(OSError):
-        # What it inherited by its parent's default ACL, or had before, is not the source's.
-        for name in set(os.listxattr(target)) - set(os.listxattr(source)):
-            if name.startswith(OWN_XATTRS):
-                os.removexattr(target, name)
-    shutil.copystat(source, target)
+    mine = {name for name in _xattrs(source) if not name.startswith(_NOT_COPIED)}
+    for name in _xattrs(target) - mine:
+        # What it inherited by its parent's default ACL, or had before.
+        if name.startswith(OWN_XATTRS):
+            os.removexattr(target, name)
+    for name in mine:
+        # Not every filesystem holds every kind: cp -a passes over that, too.
+        with contextlib.suppress(OSError):
+            os.setxattr(target, name, os.getxattr(source, name))
+    os.chmod(target, stat.S_IMODE(there.st_mode))
+    os.utime(target, ns=(there.st_atime_ns, there.st_mtime_ns))
+
+
+def _xattrs(path: str) -> set[str]:
+    try:
+        return set(os.listxattr(path))
+    except OSError:
+        return set()
 
 
 def make_directory(source: str, target: str) -> None:
