@@ -163,6 +163,8 @@ def _tls(draft: Draft, settings: Settings) -> None:
     if tls.own.good():
         draft.entry(Entry(_CONFIG, wanted), found)
         return
+    if not tls.own.names:
+        raise InvalidValue("tls_names", [], "name this host, to make a certificate, or give one by tls_certificate")
     draft.step(f"make a certificate for {', '.join(tls.own.names)}", tls.own.make)
     # Written also if it was the same before: slapd reads the files when it is told their names.
     draft.change(_CONFIG, found, wanted)
