@@ -25,7 +25,6 @@ from .values import (
     check_label,
     check_said,
     class_changes,
-    dn_key,
     key,
     name_of,
     texts,
@@ -130,7 +129,7 @@ def state(
     _move_addresses(clients, found)
     stay = [client for client in clients if client.wanted.present]
     after = {client.wanted.name: _shown(client.wanted.name, client, memberships) for client in stay}
-    steps = [*memberships.joining(), *_steps(session, clients), *memberships.leaving(), *last_steps]
+    steps = [*memberships.first(), *_steps(session, clients), *memberships.last(), *last_steps]
     shown_before, shown_after = _changes(before, after, {client.wanted.name for client in clients if client.secret})
     if last_steps:
         shown_before[tree.clients], shown_after[tree.clients] = last.as_dict(), last_after.as_dict()
@@ -205,7 +204,7 @@ def _want(tree: Tree, client: _Client, memberships: Memberships, passwords: Pass
     others = [dn for dn in _dns(tree, client) if dn != client.dn]
     if not wanted.present:
         for dn in (client.dn, *others):
-            memberships.gone(dn_key(dn))
+            memberships.gone(dn)
         return []
     if wanted.mac is not None:
         client.macs = sorted(set(wanted.mac) if wanted.exact else {*client.macs, *wanted.mac})

@@ -4,13 +4,14 @@
 """Which clients are in which groups, and how that is to change: at most two changes of a group, however many clients.
 
 Who joins is added before the clients' own entries change, who leaves is removed afterwards: a run that is killed leaves
-nobody without the groups that he had or is to have.
+nobody without the groups that he had or is to have. Only who is removed himself leaves first.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 import typing as t
 
 from .._errors import NotFound
@@ -20,6 +21,8 @@ from .session import Session, any_of
 from .tree import Tree
 from .values import Changes, Raw, dn_key, key, name_of
 
+#: Seconds between tries to change a group that somebody else is changing; after the last, 0, there is none.
+_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 0.0)
 DnKey = tuple[tuple[str, str], ...]
 
 
@@ -30,6 +33,7 @@ class _Group:
     #: its values of member, by what is equal for two spellings
     members: dict[DnKey, bytes]
     join: list[str] = dataclasses.field(default_factory=list)
+    part: list[bytes] = dataclasses.field(default_factory=list)
     leave: list[bytes] = dataclasses.field(default_factory=list)
 
 
@@ -85,38 +89,40 @@ class Memberships:
         for name in sorted(self._of.get(member, set()) - target):
             self._leave(name, member)
         for one in old:
-            self.gone(one)
+            for name in sorted(self._of.get(one, ())):
+                self._leave(name, one)
 
-    def gone(self, member: DnKey) -> None:
-        """Have an entry in no group."""
-        for name in sorted(self._of.get(member, ())):
-            self._leave(name, member)
+    def gone(self, dn: str) -> None:
+        """Have an entry in no group, before it is removed itself."""
+        member = dn_key(dn)
+        for name in sorted(self._of.pop(member, ())):
+            self._groups[name].part.append(self._groups[name].members[member])
 
     def _leave(self, name: str, member: DnKey) -> None:
         self._groups[name].leave.append(self._groups[name].members[member])
         self._of[member].discard(name)
 
-    def joining(self) -> list[Step]:
-        """The steps by which entries join groups."""
-        return [self._joining(group) for group in self._groups.values() if group.join]
+    def first(self) -> list[Step]:
+        """The steps before entries change."""
+        joining = [self._step(group, group.join, []) for group in self._groups.values() if group.join]
+        return joining + [self._step(group, [], group.part) for group in self._groups.values() if group.part]
 
-    def leaving(self) -> list[Step]:
-        """The steps by which entries leave groups."""
-        return [self._leaving(group) for group in self._groups.values() if group.leave]
+    def last(self) -> list[Step]:
+        """The steps after entries have changed."""
+        return [self._step(group, [], group.leave) for group in self._groups.values() if group.leave]
 
-    def _joining(self, group: _Group) -> Step:
-        who = _listed([name_of(dn) for dn in group.join])
-        return Step(f"add to group {group.name}: {who}", lambda: self._change(group.dn, group.join, []))
-
-    def _leaving(self, group: _Group) -> Step:
-        who = _listed([name_of(one.decode()) for one in group.leave])
-        return Step(f"remove from group {group.name}: {who}", lambda: self._change(group.dn, [], group.leave))
+    def _step(self, group: _Group, join: list[str], leave: list[bytes]) -> Step:
+        who = _listed([name_of(dn) for dn in (*join, *(one.decode() for one in leave))])
+        text = f"add to group {group.name}: {who}" if join else f"remove from group {group.name}: {who}"
+        return Step(text, lambda: self._change(group.dn, join, leave))
 
     def _change(self, dn: str, join: list[str], leave: list[bytes]) -> None:
-        """Have members come and go. slapd's overlay refint may do the same at this very moment, once a client is
-        renamed or removed: then, what is left of it.
+        """Have members come and go.
+
+        slapd's overlay refint does the same in the background for entries that were renamed or removed, and may be
+        faster: then, do what is left.
         """
-        for last in (False, False, True):
+        for pause in _PAUSES:
             found = self._session.search(dn, "base", "(objectClass=*)", ("member",))
             present = {dn_key(one.decode()): one for _dn, raw in found for one in raw.get("member", [])}
             # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
@@ -129,8 +135,9 @@ class Memberships:
                     self._session.modify(dn, changes)
                 break
             except LdapFailed as error:
-                if last or error.kind not in ("NO_SUCH_ATTRIBUTE", "TYPE_OR_VALUE_EXISTS"):
+                if not pause or error.kind not in ("NO_SUCH_ATTRIBUTE", "TYPE_OR_VALUE_EXISTS"):
                     raise
+                time.sleep(pause)
 
 
 def _listed(names: list[str]) -> str:

@@ -201,10 +201,25 @@ def test_who_is_removed_leaves_its_groups(directory: Directory) -> None:
     have_groups(directory, group("lab"))
     state(directory, client("pc1", groups=["lab"]), client("pc2", groups=["lab"]))
     outcome = state(directory, client("pc1", present=False))
-    assert [one.text for one in outcome.plan.steps] == ["remove client pc1", "remove from group lab: pc1"]
+    assert [one.text for one in outcome.plan.steps] == ["remove from group lab: pc1", "remove client pc1"]
     assert outcome.result["clients"] == []
     assert names_in(directory, "lab") == ["pc2"]
     assert not state(directory, client("pc1", present=False)).plan.changed
+
+
+def test_many_who_are_removed_and_come_back_at_once_are_in_their_groups(directory: Directory) -> None:
+    have_groups(directory, group("lab"), group("door"))
+    wanted = [client(f"pc{number}", groups=["lab", "door"]) for number in range(150)]
+    for _again in range(2):
+        state(directory, *wanted)
+        state(directory, *(client(one.name, present=False) for one in wanted))
+        assert names_in(directory, "lab") == names_in(directory, "door") == []
+    state(directory, *wanted)
+    assert not state(directory, *wanted).plan.changed
+    renamed = [client(f"x{one.name}", previous_name=one.name) for one in wanted]
+    state(directory, *renamed)
+    assert not state(directory, *renamed).plan.changed
+    assert len(names_in(directory, "lab")) == len(names_in(directory, "door")) == len(wanted)
 
 
 STORIES: dict[str, tuple[list[clients.Wanted], list[clients.Wanted]]] = {
