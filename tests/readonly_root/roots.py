@@ -22,7 +22,7 @@ import traceback
 import typing as t
 
 from ansible_collections.stateless.linux.plugins.module_utils import _mounts
-from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import service
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boot import service
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000

@@ -19,7 +19,7 @@ import pytest
 from roots import SCRATCH, SPARE, STAND, STATE, Boot, Root, again, apart, disk, loop, mount, serve
 
 from ansible_collections.stateless.linux.plugins.module_utils import _mounts
-from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import mounting, service
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boot import mounting, service
 
 Prepare = t.Callable[[Root], object]
 

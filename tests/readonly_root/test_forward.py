@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import TREES, Dir, File, Node, always_directory, build, changed, directory, see
 
-from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import carry
-from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.log import Log
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boot import carry
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boot.log import Log
 
 ROOT = "/r"
 BESIDE = ".stateless-new"

@@ -24,9 +24,9 @@ _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15")
 _MACHINE = re.compile(r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>[A-Za-z0-9][\w.-]*)")
 #: What no copy of a system needs: filled anew at every boot. Other filesystems are left out anyway.
 _PASSING = ("/proc/*", "/sys/*", "/run/*", "/tmp/*", "/lost+found")
-#: XFS shows its ACLs a second time, as attributes of its own. rsync, which carries ACLs by themselves, must neither copy
-#: those to another filesystem nor take them for surplus, which deletes the default ACL. A first rule of one's own replaces
-#: rsync's default, so that is said, too.
+#: XFS shows its ACLs a second time, as attributes of its own. rsync, which carries ACLs by themselves, must neither
+#: copy those to another filesystem nor take them for surplus, which deletes the default ACL. A first rule of one's own
+#: replaces rsync's default, so that is said, too.
 _ATTRIBUTES = ("-x system.*", "-x trusted.SGI_ACL_*")
 
 

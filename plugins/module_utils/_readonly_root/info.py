@@ -13,7 +13,7 @@ import typing as t
 
 from .. import _mounts
 from .._errors import InvalidValue, StatelessError
-from . import places
+from .boot import places
 from .files import ONCE_D
 from .findings import check
 from .layout import every_entry

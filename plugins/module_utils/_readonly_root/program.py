@@ -15,13 +15,13 @@ import io
 import marshal
 import zipfile
 
-from . import service
+from .boot import service
 
 #: No variables of the environment, no user's directory, nothing beyond the standard library.
 _SHEBANG = b"#!/usr/bin/python3 -IS\n"
 #: The library's name inside.
 _PACKAGE = "stateless"
-_MAIN = f"import sys\n\nfrom {_PACKAGE}._readonly_root.service import main\n\nsys.exit(main())\n"
+_MAIN = f"import sys\n\nfrom {_PACKAGE}._readonly_root.boot.service import main\n\nsys.exit(main())\n"
 #: A zip has no time before this, and this one has no time at all.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -29,8 +29,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 @functools.cache
 def sources() -> dict[str, str]:
     """The files of the program by name: the service, and what it imports of this library, and so on."""
-    here = service.__name__.rpartition(".")[0]
-    library = here.rpartition(".")[0]
+    library = service.__name__.rsplit(".", 3)[0]
     found: dict[str, str] = {"__main__.py": _MAIN}
     waiting = [service.__name__]
     seen: set[str] = set()
@@ -44,7 +43,7 @@ def sources() -> dict[str, str]:
             continue
         found[_file(name, library)] = text
         waiting += _imports(name, text)
-    for package in ("", "_readonly_root/"):
+    for package in ("", "_readonly_root/", "_readonly_root/boot/"):
         found[f"{_PACKAGE}/{package}__init__.py"] = ""
     return found
 

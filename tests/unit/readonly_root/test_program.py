@@ -30,13 +30,13 @@ def test_it_runs_by_itself(tmp_path: pathlib.Path) -> None:
     )
     done = subprocess.run([sys.executable, "-IS", "-c", code, str(packed)], capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert "stateless._readonly_root.service" in done.stdout
+    assert "stateless._readonly_root.boot.service" in done.stdout
     assert "stateless._command" in done.stdout
 
 
 def test_it_has_what_it_imports_and_nothing_else() -> None:
     names = program.sources()
-    assert "stateless/_readonly_root/service.py" in names
+    assert "stateless/_readonly_root/boot/service.py" in names
     assert "stateless/_readonly_root/layout.py" in names
     assert "stateless/_errors.py" in names
     assert "stateless/_readonly_root/program.py" not in names

@@ -10,9 +10,9 @@ import os
 import shlex
 import time
 
-from .._command import CommandFailed, run
-from .._errors import StatelessError
-from . import fstab
+from ..._command import CommandFailed, run
+from ..._errors import StatelessError
+from .. import fstab
 
 #: mount(2), from <sys/mount.h>
 _MS_BIND = 0x1000

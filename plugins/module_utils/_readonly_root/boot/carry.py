@@ -14,8 +14,8 @@ import contextlib
 import os
 import typing as t
 
-from .._command import run
-from .._errors import StatelessError
+from ..._command import run
+from ..._errors import StatelessError
 from . import copying, mounting
 from .forward import ATTRIBUTES, BESIDE, CLEAR, TAKE, Known, Merge, Planner, Step, within
 from .kept import Journal, Report, Store

@@ -13,7 +13,7 @@ import os
 import stat
 import typing as t
 
-from .._command import run
+from ..._command import run
 from .records import OWN_XATTRS
 
 #: Seconds that one cp(1) may take.

@@ -23,7 +23,7 @@ import re
 import stat
 import typing as t
 
-from .. import _files
+from ... import _files
 from . import copying
 from .forward import Baseline, Known, Step
 from .places import OWN

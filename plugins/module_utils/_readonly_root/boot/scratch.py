@@ -9,10 +9,10 @@ import contextlib
 import os
 import typing as t
 
-from .._errors import StatelessError
+from ..._errors import StatelessError
+from ..model import Bind, Entry, Keep
 from . import copying, mounting
 from .log import Log, shown
-from .model import Bind, Entry, Keep
 
 #: What the initrd may leave to be copied.
 FROM_INITRD = "/run/initramfs/state"

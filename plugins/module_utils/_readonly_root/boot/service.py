@@ -12,15 +12,16 @@ import contextlib
 import os
 import stat
 
-from .. import _files, _mounts
-from .._command import run
-from .._errors import StatelessError
-from . import carry, copying, kept, layout, places, scratch
-from .lists import is_ignored
+from ... import _files, _mounts
+from ..._command import run
+from ..._errors import StatelessError
+from .. import layout
+from ..lists import is_ignored
+from ..model import Bind, Dialect, Finding, Level, Settings
+from ..settings import force
+from ..tree import Tree
+from . import carry, copying, kept, places, scratch
 from .log import Log, shown
-from .model import Bind, Dialect, Finding, Level, Settings
-from .settings import force
-from .tree import Tree
 
 #: What was done at this boot, for who asks; its being there says that it was done.
 DONE = "/run/stateless/readonly-root.json"

@@ -11,12 +11,12 @@ import re
 import socket
 import time
 
-from .. import _mounts
-from .._command import run
-from .._errors import StatelessError
+from ... import _mounts
+from ..._command import run
+from ..._errors import StatelessError
+from ..model import Settings
 from . import copying, mounting
 from .log import Log
-from .model import Settings
 
 #: What the state keeps for itself, in its mount.
 OWN = ".stateless"
