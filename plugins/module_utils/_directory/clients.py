@@ -21,13 +21,15 @@ from .values import (
     SAID,
     Raw,
     Said,
+    address,
+    addresses,
     changes,
     check_label,
+    check_renamable,
     check_said,
     class_changes,
     key,
     name_of,
-    texts,
 )
 
 
@@ -157,6 +159,7 @@ def _client(tree: Tree, wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) 
                 f"previous_name: there are both {before!r} and {wanted.name!r}: remove one of the clients first"
             )
         at, raw = found[key(before)]
+        check_renamable(at)
     dn = tree.client(wanted.name) if renamed or not at else at
     if renamed and name_of(at) == wanted.name:
         dn = at
@@ -164,18 +167,6 @@ def _client(tree: Tree, wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) 
     client.macs, client.said = addresses(raw), Said.of(raw)
     client.before_stays = before is not None and key(before) in found and not renamed
     return client
-
-
-def addresses(raw: Raw) -> list[str]:
-    """The MAC addresses of an entry. What is none (another server may not mind) is left as it is."""
-    return sorted(_address(value) for value in texts(raw, "macAddress"))
-
-
-def _address(value: str) -> str:
-    try:
-        return mac_address("mac", value)
-    except InvalidValue:
-        return value
 
 
 def _dns(tree: Tree, client: _Client) -> list[str]:
@@ -258,7 +249,7 @@ def _removing(session: Session, client: _Client) -> Step:
 
 def _giving_up(session: Session, client: _Client) -> Step:
     present = client.raw.get("macaddress", [])
-    gone = [value for value in present if _address(value.decode()) in client.given_up]
+    gone = [value for value in present if address(value.decode()) in client.given_up]
     client.raw = {**client.raw, "macaddress": [value for value in present if value not in gone]}
     return Step(
         f"take {', '.join(client.given_up)} from client {name_of(client.at)}",

@@ -9,11 +9,10 @@ import dataclasses
 import re
 import typing as t
 
-from .clients import addresses
 from .groups import members, priority
 from .session import Session, any_of
 from .tree import REPORT, Tree
-from .values import SAID, Raw, Said, dn_key, key, name_of, number, text, texts
+from .values import SAID, Raw, Said, addresses, dn_key, key, name_of, number, text, texts
 
 #: So few clients are each asked for their groups, which a client may do for itself; of more, all groups are read.
 _FEW = 5

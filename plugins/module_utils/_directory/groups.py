@@ -20,6 +20,7 @@ from .values import (
     Said,
     changes,
     check_label,
+    check_renamable,
     check_said,
     class_changes,
     dn_key,
@@ -135,6 +136,8 @@ def _entry(wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) -> tuple[str,
     old = found.get(key(before)) if before is not None and wanted.present else None
     if here and old and here != old:
         raise InUse(f"previous_name: there are both {before!r} and {wanted.name!r}: remove one of the groups first")
+    if old:
+        check_renamable(old[0])
     return old or here or ("", {})
 
 

@@ -11,10 +11,11 @@ import typing as t
 import unicodedata
 
 from .._boot.arguments import check_arguments
-from .._errors import InvalidValue
+from .._errors import InUse, InvalidValue
 from .._image.manifest import FORMATS
 from .._names import check_name
 from .connection import ldap
+from .tree import mac_address
 
 #: The attributes of an entry; names in lower case.
 Raw = dict[str, list[bytes]]
@@ -152,6 +153,25 @@ def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
 def name_of(dn: str) -> str:
     """The name in the first part of a DN."""
     return str(ldap.dn.str2dn(dn)[0][0][1])
+
+
+def check_renamable(dn: str) -> None:
+    """Raise InUse if an entry that another program made has a name of several parts: a new one would lose some."""
+    if len(ldap.dn.str2dn(dn)[0]) > 1:
+        raise InUse(f"previous_name: the name of {dn} has several parts: rename it with ldapmodrdn(1)")
+
+
+def addresses(raw: Raw) -> list[str]:
+    """The MAC addresses of an entry."""
+    return sorted(address(value) for value in texts(raw, "macAddress"))
+
+
+def address(value: str) -> str:
+    """A MAC address in its one spelling. What is none (another server may not mind) is left as it is."""
+    try:
+        return mac_address("mac", value)
+    except InvalidValue:
+        return value
 
 
 def values(value: str) -> list[bytes]:

@@ -372,6 +372,8 @@ def test_an_entry_of_the_site_becomes_a_client_and_keeps_what_is_its_own(directo
     (entry,) = [raw for dn, raw in directory.dump(TREE.clients).items() if dn != TREE.clients]
     assert (entry["l"], entry["cn"], entry["macaddress"]) == ([b"room 1"], [b"PC 9", b"the ninth"], [MAC1.encode()])
     assert not state(directory, client("pc 9", mac=[MAC1], protosystem="desk")).plan.changed
+    with pytest.raises(InUse, match="has several parts"):
+        state(directory, client("pc10", previous_name="pc 9"))
 
 
 def test_what_counts_for_all_others_is_stated_too(directory: Directory) -> None:
