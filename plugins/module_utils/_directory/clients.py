@@ -178,7 +178,7 @@ def _dns(tree: Tree, client: _Client) -> list[str]:
 
 
 def _shown(name: str, client: _Client, memberships: Memberships) -> dict[str, t.Any]:
-    groups = {one for dn in {client.at, client.dn} if dn for one in memberships.names(dn)}
+    groups = {one for dn in (client.at, client.dn) if dn for one in memberships.names(dn)}
     return {"name": name, "mac": client.macs, "groups": sorted(groups, key=key), **client.said.as_dict()}
 
 

@@ -13,9 +13,14 @@ from urllib.parse import quote
 
 from .._errors import InvalidValue
 from .access import rules
-from .connection import LOCAL_ROOT, ldif
+from .connection import LOCAL_ROOT
 from .entries import Attributes
 from .tree import SEARCHED, Tree
+
+try:
+    import ldif  # of python-ldap
+except ImportError:
+    ldif = None
 
 #: Modules of slapd: the database, copies to others, and the rules below.
 MODULES = ("back_mdb", "syncprov")

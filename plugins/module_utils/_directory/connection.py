@@ -14,9 +14,8 @@ try:
     import ldap
     import ldap.dn
     import ldap.filter
-    import ldif
 except ImportError as error:
-    ldap = ldif = None
+    ldap = None
     MISSING: ImportError | None = error
 else:
     MISSING = None

@@ -15,7 +15,8 @@ import typing as t
 from .._errors import InUse, InvalidValue, StatelessError
 from .._files import read, write
 from .._plan import Outcome
-from . import certificate, config, connection, entries, identities
+from . import config, connection, entries, identities
+from .certificate import Own
 from .draft import Draft
 from .entries import Attributes, Entry, unnumbered
 from .tree import Tree
@@ -30,7 +31,7 @@ _NEEDED = (("cosine", "pilotPerson"), ("nis", "ieee802Device"))
 class Tls:
     """The given files, or, without *certificate*, those of a certificate that is made."""
 
-    own: certificate.Own
+    own: Own
     certificate: str
     key: str
     ca: str
