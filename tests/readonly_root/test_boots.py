@@ -511,7 +511,10 @@ def test_opted_out_of_moving_forward() -> None:
     with client("/srv/a\n/srv/b\n") as machine:
         machine.boot(once)
         new = {**once, "/srv/a/other": "new", "/srv/b/file": "new"}
-        look = lambda: (read("/srv/a/other"), read("/srv/b/file"))  # noqa: E731
+
+        def look() -> tuple[str, str]:
+            return read("/srv/a/other"), read("/srv/b/file")
+
         assert machine.boot(new, look)[1] == ("y", "new")
         # Opted in again: from the present image on.
         new.pop("/etc/stateless/statetab-once.d/test")
@@ -548,10 +551,11 @@ def test_a_list_that_grows_and_one_that_shrinks() -> None:
         machine.boot({}, lambda: write("/srv/a/sub/file", "mine"))
         machine.boot({"/etc/statetab.d/test": "/srv/a\n"}, lambda: write("/srv/a/other", "mine"))
         grown = {"/etc/statetab.d/test": "/srv/a\n", "/srv/a/sub/two": "new", "/srv/a/three": "new"}
-        look = lambda: (  # noqa: E731
-            [read(f"/srv/a/{name}") for name in ("other", "sub/file", "sub/two", "three")],
-            os.stat("/srv/a").st_mode & 0o777,
-        )
+
+        def look() -> tuple[list[str], int]:
+            contents = [read(f"/srv/a/{name}") for name in ("other", "sub/file", "sub/two", "three")]
+            return contents, os.stat("/srv/a").st_mode & 0o777
+
         assert machine.boot(grown, look)[1] == (["mine", "mine", "new", "new"], 0o755)
         shrunk = {"/srv/a/sub/two": "newer"}
         assert machine.boot(shrunk, lambda: read("/srv/a/sub/two"))[1] == "newer"
