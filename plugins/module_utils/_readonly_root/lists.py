@@ -13,7 +13,7 @@ import dataclasses
 import os
 
 from . import say
-from .model import Dialect, Entry, Finding, Keep, Level
+from .model import Dialect, Entry, Finding, Keep, Level, Line
 from .tree import DIRECTORY, FILE, GLOB, LINK, Tree, clean
 
 RWTAB = "/etc/rwtab"
@@ -27,16 +27,6 @@ IGNORED_SUFFIXES = ("~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsa
 IGNORED_BY_OURS = (".dpkg-old", ".dpkg-dist", ".dpkg-new", ".dpkg-tmp", ".ucf-old", ".ucf-dist", ".ucf-new")
 
 _KEEP = {keep.value: keep for keep in Keep}
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """*text* of line *number* of *file*, without the newline; *ended*: there was one."""
-
-    file: str
-    number: int
-    text: str
-    ended: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

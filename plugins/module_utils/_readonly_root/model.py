@@ -42,6 +42,16 @@ class Level(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Line:
+    """*text* of line *number* of the list *file*, without the newline; *ended*: there was one."""
+
+    file: str
+    number: int
+    text: str
+    ended: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """One path that a line of a list names.
 

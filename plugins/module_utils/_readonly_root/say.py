@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .model import Bind, Dialect, Entry, Finding, Level
+from .model import Bind, Dialect, Entry, Finding, Level, Line
 from .tree import beneath
-
-if t.TYPE_CHECKING:
-    from .lists import Line
 
 #: Filesystems that are nobody's to copy.
 _SYSTEM = ("/proc", "/sys")
