@@ -180,11 +180,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stateless.linux.plugins.module_utils import _module
-from ansible_collections.stateless.linux.plugins.module_utils._directory.certificate import Own
-from ansible_collections.stateless.linux.plugins.module_utils._directory.config import Provider
 from ansible_collections.stateless.linux.plugins.module_utils._directory.connection import MISSING
-from ansible_collections.stateless.linux.plugins.module_utils._directory.identities import Identity
-from ansible_collections.stateless.linux.plugins.module_utils._directory.server import Settings, Tls, state
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.certificate import Own
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.config import Provider
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.identities import Identity
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.state import Settings, Tls, state
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import KINDS, Tree
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome

@@ -11,7 +11,7 @@ import re
 from .._errors import InvalidValue
 from .connection import ldap
 
-#: The kinds of identity, each an organizationalUnit below ou=identities. What each may do: :mod:`.access`.
+#: The kinds of identity, each an organizationalUnit below ou=identities. What each may do: :mod:`.slapd.access`.
 KINDS = ("administrators", "publishers", "clients")
 #: What a client reports of itself: the only attributes that it can write.
 REPORT = (

@@ -10,9 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._directory import connection, server
-from ansible_collections.stateless.linux.plugins.module_utils._directory.certificate import Own
-from ansible_collections.stateless.linux.plugins.module_utils._directory.identities import Identity
+from ansible_collections.stateless.linux.plugins.module_utils._directory import connection
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd import state as server
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.certificate import Own
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.identities import Identity
 from ansible_collections.stateless.linux.tests.unit.directory.served import (
     SECRET,
     TREE,

@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._directory import access, config
-from ansible_collections.stateless.linux.plugins.module_utils._directory.entries import Entry, shown
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd import access, config
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.entries import Entry, shown
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import SEARCHED, Tree, mac_address
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
 

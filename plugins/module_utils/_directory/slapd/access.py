@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .tree import REPORT, Tree
+from ..tree import REPORT, Tree
 
 
 def rules(tree: Tree) -> list[str]:

@@ -9,14 +9,14 @@ import dataclasses
 import os
 import typing as t
 
-from .._command import find, run
-from .._errors import InvalidValue
+from ..._command import find, run
+from ..._errors import InvalidValue
+from ..connection import password_holds
+from ..tree import KINDS, Tree
 from . import entries
 from .config import ARGON2
-from .connection import password_holds
 from .draft import Draft
 from .entries import Attributes, Entry
-from .tree import KINDS, Tree
 
 _PLACES = {
     "o": ["organization"],

@@ -11,11 +11,11 @@ import re
 import typing as t
 from urllib.parse import quote
 
-from .._errors import InvalidValue
+from ..._errors import InvalidValue
+from ..connection import LOCAL_ROOT
+from ..tree import SEARCHED, Tree
 from .access import rules
-from .connection import LOCAL_ROOT
 from .entries import Attributes
-from .tree import SEARCHED, Tree
 
 try:
     import ldif  # of python-ldap

@@ -12,14 +12,15 @@ import tempfile
 import time
 import typing as t
 
-from .._errors import InUse, InvalidValue, StatelessError
-from .._files import read, write
-from .._plan import Outcome
-from . import config, connection, entries, identities
+from ..._errors import InUse, InvalidValue, StatelessError
+from ..._files import read, write
+from ..._plan import Outcome
+from .. import connection
+from ..tree import Tree
+from . import config, entries, identities
 from .certificate import Own
 from .draft import Draft
 from .entries import Attributes, Entry, unnumbered
-from .tree import Tree
 
 _CONFIG = "cn=config"
 _SCHEMA = "cn=schema,cn=config"

@@ -10,9 +10,9 @@ import os
 import shutil
 import typing as t
 
-from .._command import CommandFailed, run
-from .._errors import InvalidValue
-from .._files import read, write
+from ..._command import CommandFailed, run
+from ..._errors import InvalidValue
+from ..._files import read, write
 
 _AUTHORITY_DAYS = 7300
 _DAYS = 3650

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._plan import Plan, Step
+from ..._plan import Plan, Step
 from . import entries
 from .entries import Attributes, Entry
 

@@ -9,8 +9,8 @@ import dataclasses
 import re
 import typing as t
 
-from . import connection
-from .connection import explained, ldap
+from .. import connection
+from ..connection import explained, ldap
 
 Attributes = dict[str, list[str]]
 
