@@ -6,22 +6,15 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options by which all modules for the directory reach it."""
+    """The options by which all that reads or writes the directory reaches it; MODULE is what modules say besides."""
 
     DOCUMENTATION = r"""
-attributes:
-  action_group:
-    support: full
-    membership:
-      - stateless.linux.all
-      - stateless.linux.directory
-    description: Use C(group/stateless.linux.directory) in C(module_defaults) to say once how to log in.
 options:
   server_uri:
     description:
       - The URI of the LDAP server, such as V(ldaps://srv1.example.org). Of several, separated by spaces, the first that
         answers is used.
-      - The default is C(slapd) on the host that the module runs on.
+      - The default is C(slapd) on the host itself, that is where this runs.
     type: str
     default: ldapi:///
   bind_dn:
@@ -69,6 +62,16 @@ options:
     default: o=stateless
 requirements:
   - python-ldap
+"""
+
+    MODULE = r"""
+attributes:
+  action_group:
+    support: full
+    membership:
+      - stateless.linux.all
+      - stateless.linux.directory
+    description: Use C(group/stateless.linux.directory) in C(module_defaults) to say once how to log in.
 notes:
   - Where python-ldap is installed for the system's Python only, the module runs itself again with that.
 """

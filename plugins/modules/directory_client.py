@@ -186,6 +186,7 @@ options:
     default: false
 extends_documentation_fragment:
   - stateless.linux.directory
+  - stateless.linux.directory.module
   - stateless.linux.attributes
 seealso:
   - module: stateless.linux.directory_group

@@ -32,6 +32,7 @@ options:
     default: []
 extends_documentation_fragment:
   - stateless.linux.directory
+  - stateless.linux.directory.module
   - stateless.linux.attributes.info
 seealso:
   - module: stateless.linux.directory_client
