@@ -101,6 +101,7 @@ options:
     description:
       - The password of each of O(identities), by name, needed for a new one. What is stored is a hash (Argon2, else
         SHA-512). Whether it is the right one is seen by logging in.
+      - Each has 1 to 256 bytes, in one line.
     type: dict
     default: {}
   replicator_password:

@@ -93,7 +93,7 @@ def checked(options: t.Sequence[Wanted]) -> list[Wanted]:
             check_label("groups", group)
         check_said(one.said)
         if one.password is not None:
-            check_password(one.password)
+            check_password("password", one.password)
         macs = list(dict.fromkeys(mac_address("mac", mac) for mac in one.mac or ()))
         for mac in macs if one.present else ():
             if mac in holders:

@@ -1,14 +1,13 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to LDAP servers, and what their errors mean. The only place that knows whether python-ldap is there."""
+"""python-ldap, and what its errors mean in words. The only place that knows whether python-ldap is there."""
 
 from __future__ import annotations
 
 import typing as t
 
 from .._errors import StatelessError
-from .tls import refusal
 
 try:
     import ldap
@@ -20,9 +19,6 @@ except ImportError as error:
 else:
     MISSING = None
 
-#: The DN that slapd gives to root who connects over ldapi (SASL EXTERNAL).
-LOCAL_ROOT = "gidNumber=0+uidNumber=0,cn=peercred,cn=external,cn=auth"
-LOCAL = "ldapi:///"
 #: Seconds to wait for a connection, and for an answer.
 TIMEOUT = 10
 
@@ -68,53 +64,3 @@ def explained(what: str, work: t.Callable[[], t.Any]) -> t.Any:
         return work()
     except ldap.LDAPError as error:
         raise LdapFailed(what, error) from error
-
-
-def _opened(uri: str) -> t.Any:
-    link = ldap.initialize(uri)
-    link.set_option(ldap.OPT_NETWORK_TIMEOUT, TIMEOUT)
-    link.set_option(ldap.OPT_TIMEOUT, TIMEOUT)
-    link.set_option(ldap.OPT_REFERRALS, 0)
-    return link
-
-
-def local() -> t.Any:
-    """Connect to slapd on this host as root."""
-    link = _opened(LOCAL)
-    explained(f"slapd on this host ({LOCAL})", link.sasl_external_bind_s)
-    return link
-
-
-def password_holds(dn: str, password: str) -> bool:
-    """Whether slapd on this host lets *dn* in with *password*."""
-    link = _opened(LOCAL)
-    try:
-        link.simple_bind_s(dn, password)
-    except ldap.INVALID_CREDENTIALS:
-        return False
-    except ldap.LDAPError as error:
-        raise LdapFailed(f"log in as {dn}", error) from error
-    finally:
-        link.unbind_s()
-    return True
-
-
-def remote(uri: str, ca: str, dn: str, password: str) -> t.Any:
-    """Connect with TLS, always, and log in.
-
-    :arg ca: the file with the certificates to trust, PEM.
-    :raises LdapFailed: the server is away, its certificate is refused (the error says why), or *dn* is not let in.
-    """
-    link = _opened(uri)
-    link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
-    link.set_option(ldap.OPT_X_TLS_CACERTFILE, ca)
-    link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
-    try:
-        if not uri.lower().startswith("ldaps:"):
-            link.start_tls_s()
-        link.simple_bind_s(dn, password)
-    except (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT) as error:
-        raise LdapFailed(uri, error, refusal(uri, ca, TIMEOUT)) from error
-    except ldap.LDAPError as error:
-        raise LdapFailed(f"{uri}, as {dn}", error) from error
-    return link

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords of clients: told apart by logging in, stored as salted hashes."""
+"""What may be a password, and how a client's is stored. Which one is right is told by logging in (:mod:`.session`)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .values import check_text
 _LONGEST = 256
 
 
-def check_password(password: str) -> None:
+def check_password(option: str, password: str) -> None:
     """Raise InvalidValue for what is no password. An empty one would let anybody in (RFC 4513, section 5.1.2)."""
-    check_text("password", password, secret=True)
+    check_text(option, password, secret=True)
     if not 0 < len(password.encode()) <= _LONGEST or "\n" in password or "\r" in password:
-        raise InvalidValue("password", "(hidden)", f"use 1 to {_LONGEST} bytes in one line")
+        raise InvalidValue(option, "(hidden)", f"use 1 to {_LONGEST} bytes in one line")
 
 
 class Hashes:

@@ -93,7 +93,7 @@ class Session:
         self._link = link
         self.who = who
 
-    def search(self, base: str, scope: str, filter_: str, names: t.Sequence[str]) -> list[tuple[str, Raw]]:
+    def search(self, base: str, scope: str, filter_: str, names: t.Sequence[str] = ("*",)) -> list[tuple[str, Raw]]:
         """The entries found, with their DNs; none if *base* does not exist or is not to be seen.
 
         :arg scope: ``base``, ``one`` or ``sub``.

@@ -10,8 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._directory import connection
-from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd import state as server
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd import state
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.certificate import Own
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.identities import Identity
 from ansible_collections.stateless.linux.tests.unit.directory.served import (
@@ -29,20 +28,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Directory]:
     place = tmp_path_factory.mktemp("directory")
     running = Server(place)
     running.start()
-    patch = pytest.MonkeyPatch()
-    patch.setattr(connection, "LOCAL", running.ldapi_uri)
     try:
         (place / "database").mkdir()
         authority = Authority(place, "authority")
         certificate = authority.issue("server", "127.0.0.1")
-        wanted = server.Settings(
+        wanted = state.Settings(
             schema=schema(),
             schema_path=str(running.SCHEMADIR),
             module_path="/usr/lib/ldap" if os.path.isdir("/usr/lib/ldap") else "/usr/lib64/openldap",
             tree=TREE,
             path=str(place / "database"),
             gibibytes=1,
-            tls=server.Tls(Own(str(place), [], ""), certificate, certificate, authority.path, "allow"),
+            tls=state.Tls(Own(str(place), [], ""), certificate, certificate, authority.path, "allow"),
             identities=[
                 Identity(TREE.identity("administrators", "alice"), "alice", SECRET),
                 Identity(TREE.identity("publishers", "paul"), "paul", SECRET),
@@ -52,11 +49,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Directory]:
             ca_file="",
             server_id=1,
             timeout=10,
+            uri=running.ldapi_uri,
         )
-        server.state(wanted, check=False)
-        yield Directory(running, place, authority)
+        state.state(wanted, check=False)
+        yield Directory(running, place, authority, wanted)
     finally:
-        patch.undo()
         running.stop()
 
 

@@ -17,13 +17,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.stateless.linux.plugins.module_utils._directory import connection
 from ansible_collections.stateless.linux.plugins.module_utils._directory.session import (
     Login,
     Passwords,
     Session,
     connect,
 )
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.config import LOCAL_ROOT
+from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.state import Settings
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import Tree
 
 COLLECTION = pathlib.Path(__file__).parents[3]
@@ -36,12 +37,12 @@ _CONFIG = f"""dn: cn=config
 objectClass: olcGlobal
 cn: config
 olcLogLevel: 0
-olcAuthzRegexp: "{_MYSELF}" "{connection.LOCAL_ROOT}"
+olcAuthzRegexp: "{_MYSELF}" "{LOCAL_ROOT}"
 
 dn: olcDatabase=config,cn=config
 objectClass: olcDatabaseConfig
 olcDatabase: config
-olcAccess: to * by dn.exact="{connection.LOCAL_ROOT}" manage by * none
+olcAccess: to * by dn.exact="{LOCAL_ROOT}" manage by * none
 """
 
 
@@ -96,8 +97,10 @@ class Server(slapdtest.SlapdObject):  # type: ignore[misc]
 class Directory:
     """What a test has to do with: the server, and a connection as its administrator."""
 
-    def __init__(self, server_: Server, place: pathlib.Path, authority: Authority) -> None:
+    def __init__(self, server_: Server, place: pathlib.Path, authority: Authority, settings: Settings) -> None:
         self.server = server_
+        #: what the server was configured by
+        self.settings = settings
         self.uri: str = server_.ldapi_uri
         self.tls_uri = server_.ldaps_uri
         self.plain_uri: str = server_.ldap_uri.split()[0]

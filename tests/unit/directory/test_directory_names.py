@@ -65,13 +65,21 @@ def test_a_copy_is_made_over_tls_alone() -> None:
     words = re.findall(r'[a-z_-]+=(?:"[^"]*"|[^ ]+)', copy)
     assert config.same_copy(["{0}" + " ".join(reversed(words))], [copy])
     assert not config.same_copy([copy.replace("s3cret", "other")], [copy])
-    assert "s3cret" not in str(shown({"olcSyncrepl": [copy]}))
+    assert "s3cret" not in str(shown("cn=config", {"olcSyncrepl": [copy]}))
     assert "s3cret" not in repr(PROVIDER)
 
 
-def test_numbers_and_white_space_are_no_change() -> None:
-    entry = Entry("cn=x", {"olcAccess": ["to * by * none", "to x by y"]}, {"olcModuleLoad": ["back_mdb"]})
-    there = {"olcAccess": ["{0}to *  by * none", "{1}to x by y"], "olcModuleLoad": ["{0}back_mdb", "{1}ppolicy"]}
+def test_numbers_and_white_space_of_slapd_s_configuration_are_no_change() -> None:
+    entry = Entry("cn=x,cn=config", {"olcAccess": ["to * by * none", "to x by y"]}, {"olcModuleLoad": ["back_mdb"]})
+    there = {"olcaccess": [b"{0}to *  by * none", b"{1}to x by y"], "olcmoduleload": [b"{0}back_mdb", b"{1}ppolicy"]}
     assert entry.wrong(there) == {}
-    there["olcAccess"].reverse()
+    there["olcaccess"].reverse()
     assert list(entry.wrong(there)) == ["olcAccess"]
+
+
+def test_a_number_in_other_data_is_data() -> None:
+    entry = Entry("o={1}x", {"description": ["{1}x"]}, {"o": ["{1}x"]})
+    assert entry.wrong({"o": [b"{1}X"], "description": [b"{1}x"]}) == {}
+    assert entry.wrong({"o": [b"x"], "description": [b"x"]}) == {"o": ["x", "{1}x"], "description": ["{1}x"]}
+    assert shown(entry.dn, {"o": ["{1}x"]}) == {"o": ["{1}x"]}
+    assert shown("cn=x,cn=config", {"o": ["{1}x"]}) == {"o": ["x"]}

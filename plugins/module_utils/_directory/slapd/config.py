@@ -12,8 +12,8 @@ import typing as t
 from urllib.parse import quote
 
 from ..._errors import InvalidValue
-from ..connection import LOCAL_ROOT
 from ..tree import SEARCHED, Tree
+from ..values import check_text
 from .access import rules
 from .entries import Attributes
 
@@ -22,6 +22,8 @@ try:
 except ImportError:
     ldif = None
 
+#: The DN that slapd gives to root who connects over ldapi (SASL EXTERNAL).
+LOCAL_ROOT = "gidNumber=0+uidNumber=0,cn=peercred,cn=external,cn=auth"
 #: Modules of slapd: the database, copies to others, and the rules below.
 MODULES = ("back_mdb", "syncprov")
 RULES = ("refint", "unique", "constraint")
@@ -128,9 +130,12 @@ def _words(value: str) -> dict[str, str]:
 
 
 def _syncrepl(tree: Tree, provider: Provider, ca_file: str) -> str:
-    if re.search(r'["\\\s]', provider.password):
+    if re.fullmatch(r"(?i)ldaps?://[a-z0-9.:\[\]-]+/?", provider.uri) is None:
+        raise InvalidValue("provider", provider.uri, "give a URI such as ldaps://srv1.example.org")
+    check_text("replicator_password", provider.password, secret=True)
+    if not provider.password or re.search(r'["\\\s]', provider.password):
         raise InvalidValue(
-            "replicator_password", "(hidden)", "it must have no white space, quotation mark or backslash"
+            "replicator_password", "(hidden)", "it must be there, without white space, quotation marks or backslashes"
         )
     words = {
         "rid": "001",

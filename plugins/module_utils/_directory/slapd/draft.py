@@ -9,18 +9,19 @@ import dataclasses
 import typing as t
 
 from ..._plan import Plan, Step
-from . import entries
-from .entries import Attributes, Entry
+from ..session import Session
+from ..values import Raw, texts
+from .entries import Attributes, Entry, changes, encoded, shown
 
 
 @dataclasses.dataclass
 class Draft:
     """Collects what is not as it should be. Nothing is changed before the plan is acted on.
 
-    :arg link: the connection to change entries through.
+    :arg session: what entries are read and changed through.
     """
 
-    link: t.Any
+    session: Session
     before: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     after: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     steps: list[Step] = dataclasses.field(default_factory=list)
@@ -29,30 +30,31 @@ class Draft:
         """One more thing to do."""
         self.steps.append(Step(text, act))
 
-    def entry(self, entry: Entry, found: Attributes | None, dn: t.Callable[[], str] | None = None) -> None:
+    def entry(self, entry: Entry, found: Raw | None, dn: t.Callable[[], str] | None = None) -> None:
         """Have *entry*, where *found* is now (None: nothing).
 
         :arg dn: where it will be, for an entry below one that gets its final name only when it is made.
         """
         if found is None:
-            self.after[entry.dn] = entries.shown(entry.new())
-            self.step(f"add {entry.dn}", lambda: entries.add(self.link, dn() if dn else entry.dn, entry.new()))
+            new = entry.new()
+            self.after[entry.dn] = shown(entry.dn, new)
+            self.step(f"add {entry.dn}", lambda: self.session.add(dn() if dn else entry.dn, encoded(new)))
             return
         wrong = entry.wrong(found)
         if wrong:
             self.change(entry.dn, found, wrong)
 
-    def change(self, dn: str, found: Attributes, wrong: Attributes) -> None:
+    def change(self, dn: str, found: Raw, wrong: Attributes) -> None:
         """Give attributes of the entry *dn*, which is *found* now, the values of *wrong*."""
-        now = {name: found[name] for name in wrong if name in found}
-        self.before.setdefault(dn, {}).update(entries.shown(now))
-        self.after.setdefault(dn, {}).update(entries.shown(wrong))
-        self.step(f"change {', '.join(wrong)} of {dn}", lambda: entries.change(self.link, dn, found, wrong))
+        now = {name: texts(found, name) for name in wrong if name.lower() in found}
+        self.before.setdefault(dn, {}).update(shown(dn, now))
+        self.after.setdefault(dn, {}).update(shown(dn, wrong))
+        self.step(f"change {', '.join(wrong)} of {dn}", lambda: self.session.modify(dn, changes(dn, found, wrong)))
 
-    def remove(self, dn: str, found: Attributes) -> None:
+    def remove(self, dn: str, found: Raw) -> None:
         """Remove the entry *dn*, which is *found* now."""
-        self.before[dn] = entries.shown(found)
-        self.step(f"remove {dn}", lambda: entries.delete(self.link, dn))
+        self.before[dn] = shown(dn, {name: texts(found, name) for name in found})
+        self.step(f"remove {dn}", lambda: self.session.delete(dn))
 
     def plan(self) -> Plan:
         """What was collected."""

@@ -9,8 +9,9 @@ import dataclasses
 import re
 import typing as t
 
-from .. import connection
-from ..connection import explained, ldap
+from ..connection import ldap
+from ..values import Changes, Raw, texts
+from ..values import changes as value_changes
 
 Attributes = dict[str, list[str]]
 
@@ -36,91 +37,68 @@ class Entry:
         """All attributes of the entry when it is made."""
         return {name: values for name, values in {**self.whole, **self.among}.items() if values}
 
-    def wrong(self, found: Attributes) -> Attributes:
+    def wrong(self, found: Raw) -> Attributes:
         """The attributes of *found* that have to change, with the values that they are to have."""
-        has = {name.lower(): values for name, values in found.items()}
         changed: Attributes = {}
         for name, values in self.whole.items():
-            if _comparable(name, has.get(name.lower(), [])) != _comparable(name, values):
+            if self._comparable(name, texts(found, name)) != self._comparable(name, values):
                 changed[name] = values
         for name, values in self.among.items():
-            present = has.get(name.lower(), [])
-            known = {value.lower() for value in _plain(present)}
-            missing = [value for value in values if value.lower() not in known]
+            present = texts(found, name)
+            known = {_plain(self.dn, value).lower() for value in present}
+            missing = [value for value in values if _plain(self.dn, value).lower() not in known]
             if missing:
                 changed[name] = present + missing
         return changed
 
+    def _comparable(self, name: str, values: t.Sequence[str]) -> list[str]:
+        plain = [_plain(self.dn, value) for value in values]
+        return plain if name in _ORDERED else sorted(plain)
+
 
 def unnumbered(value: str) -> str:
-    """A value without the number that slapd puts before it."""
+    """A value of slapd's configuration without the number that slapd puts before it."""
     return re.sub(r"^\{-?[0-9]+\}", "", value)
 
 
-def _plain(values: t.Iterable[str]) -> list[str]:
-    return [" ".join(unnumbered(value).split()) for value in values]
+def _plain(dn: str, value: str) -> str:
+    """What is equal for two spellings of a value; only in slapd's configuration, a number before it is not its own."""
+    return " ".join((unnumbered(value) if _is_config(dn) else value).split())
 
 
-def _comparable(name: str, values: t.Sequence[str]) -> list[str]:
-    plain = _plain(values)
-    return plain if name in _ORDERED else sorted(plain)
+def _is_config(dn: str) -> bool:
+    return dn.lower().endswith("cn=config")
 
 
-def shown(attributes: Attributes) -> Attributes:
+def shown(dn: str, attributes: Attributes) -> Attributes:
     """*attributes* as a diff may show them: without secrets, and without the numbers that slapd puts before values."""
     return {
         name: ["(hidden)"]
         if name.lower() == "userpassword"
-        else [_HIDDEN.sub(r"\1(hidden)", unnumbered(one)) for one in values]
+        else [_HIDDEN.sub(r"\1(hidden)", unnumbered(one) if _is_config(dn) else one) for one in values]
         for name, values in attributes.items()
     }
 
 
-def search(link: t.Any, base: str, scope: str, filter_: str, names: t.Sequence[str] = ("*",)) -> dict[str, Attributes]:
-    """The entries found, by DN; none if *base* does not exist.
+def encoded(attributes: Attributes) -> dict[str, list[bytes]]:
+    """*attributes* as LDAP sends them."""
+    return {name: [value.encode() for value in values] for name, values in attributes.items()}
 
-    :arg scope: ``base``, ``one`` or ``sub``.
+
+def changes(dn: str, found: Raw, wanted: Attributes) -> Changes:
+    """The changes that give attributes of an entry, which has *found*, other values.
+
+    Of an attribute with many values, only those are named that go or come. One value is written also if it is there
+    already: slapd reads a file again when it is told its name.
     """
-    where = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}[scope]
-    try:
-        found = explained(base, lambda: link.search_s(base, where, filter_, list(names)))
-    except connection.LdapFailed as error:
-        if error.kind == "NO_SUCH_OBJECT":
-            return {}
-        raise
-    return {
-        dn: {name: [value.decode("utf-8", "surrogateescape") for value in values] for name, values in found_.items()}
-        for dn, found_ in found
-        if dn is not None
-    }
-
-
-def add(link: t.Any, dn: str, attributes: Attributes) -> None:
-    """Make an entry."""
-    values = [(name, [value.encode() for value in values]) for name, values in attributes.items()]
-    explained(f"add {dn}", lambda: link.add_s(dn, values))
-
-
-def change(link: t.Any, dn: str, found: Attributes, wanted: Attributes) -> None:
-    """Give attributes of an entry, which has *found*, other values, all in one modify.
-
-    Of an attribute with many values, only those are named that go or come.
-    """
-    changes: list[tuple[int, str, list[bytes] | None]] = []
+    made: Changes = []
     for name, values in wanted.items():
-        present = found.get(name, [])
-        gone = [one for one in present if _plain([one])[0] not in _plain(values)]
-        come = [one for one in values if _plain([one])[0] not in _plain(present)]
+        present = found.get(name.lower(), [])
         if name in _ORDERED or max(len(present), len(values)) <= 1:
-            changes.append((ldap.MOD_REPLACE, name, [one.encode() for one in values] or None))
+            made.append((ldap.MOD_REPLACE, name, [one.encode() for one in values] or None))
             continue
-        if gone:
-            changes.append((ldap.MOD_DELETE, name, [one.encode() for one in gone]))
-        if come:
-            changes.append((ldap.MOD_ADD, name, [one.encode() for one in come]))
-    explained(f"change {dn}", lambda: link.modify_s(dn, changes))
-
-
-def delete(link: t.Any, dn: str) -> None:
-    """Remove an entry."""
-    explained(f"remove {dn}", lambda: link.delete_s(dn))
+        # As slapd spells them, with their numbers.
+        spelled = dict(zip((_plain(dn, one) for one in texts(found, name)), present))
+        whole = [spelled.get(_plain(dn, one), one.encode()) for one in values]
+        made += value_changes(found, {name: whole})
+    return made

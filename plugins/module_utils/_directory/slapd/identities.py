@@ -11,12 +11,13 @@ import typing as t
 
 from ..._command import find, run
 from ..._errors import InvalidValue
-from ..connection import password_holds
+from ..connection import ldap
+from ..passwords import Hashes, check_password
+from ..session import Passwords
 from ..tree import KINDS, Tree
-from . import entries
 from .config import ARGON2
 from .draft import Draft
-from .entries import Attributes, Entry
+from .entries import Attributes, Entry, encoded
 
 _PLACES = {
     "o": ["organization"],
@@ -64,56 +65,60 @@ def _unit(dn: str) -> Entry:
     return Entry(dn, {}, {"objectClass": ["organizationalUnit"], "ou": [dn.partition(",")[0].partition("=")[2]]})
 
 
-def draft(draft_: Draft, tree: Tree, identities: t.Sequence[Identity], module_path: str, exists: bool) -> None:
+def draft(
+    draft_: Draft, tree: Tree, identities: t.Sequence[Identity], passwords: Passwords, module_path: str, exists: bool
+) -> None:
     """Have the containers and the *identities*.
 
     :arg exists: whether the database is there, so that something can be found.
     """
-    link = draft_.link
     for entry in containers(tree):
-        found = entries.search(link, entry.dn, "base", "(objectClass=*)") if exists else {}
-        draft_.entry(entry, next(iter(found.values()), None))
+        found = draft_.session.search(entry.dn, "base", "(objectClass=*)") if exists else []
+        draft_.entry(entry, found[0][1] if found else None)
     for identity in identities:
-        found = entries.search(link, identity.dn, "base", "(objectClass=*)") if exists else {}
-        _draft(draft_, identity, bool(found), module_path)
+        if identity.password is not None:
+            option = "replicator_password" if identity.dn == tree.replicator else f"passwords, {identity.name}"
+            check_password(option, identity.password)
+        there = exists and bool(draft_.session.search(identity.dn, "base", "(objectClass=*)"))
+        _draft(draft_, identity, there, passwords, module_path)
 
 
-def _draft(draft_: Draft, identity: Identity, exists: bool, module_path: str) -> None:
-    link, dn, password = draft_.link, identity.dn, identity.password
+def _draft(draft_: Draft, identity: Identity, exists: bool, passwords: Passwords, module_path: str) -> None:
+    session, dn, password = draft_.session, identity.dn, identity.password
     if not identity.present:
         if exists:
-            draft_.remove(dn, {"userPassword": ["(hidden)"]})
+            draft_.remove(dn, {"userPassword": []})
         return
+
+    def secret() -> dict[str, list[bytes]]:
+        return {"userPassword": [hashed(password or "", module_path).encode()]}
+
     if exists:
-        if password is not None and not password_holds(dn, password):
+        if password is not None and not passwords.holds(dn, password):
             draft_.before[dn] = {"userPassword": ["(hidden)"]}
             draft_.after[dn] = {"userPassword": ["(hidden, another)"]}
             draft_.step(
                 f"change the password of {dn}",
-                lambda: entries.change(link, dn, {}, {"userPassword": [hashed(password or "", module_path)]}),
+                lambda: session.modify(dn, [(ldap.MOD_REPLACE, name, values) for name, values in secret().items()]),
             )
         return
     if password is None:
         raise InvalidValue("passwords", "", f"{identity.name} is not there yet, so give its password")
     entry = {"objectClass": ["applicationProcess", "simpleSecurityObject"], "cn": [identity.name]}
     draft_.after[dn] = {**entry, "userPassword": ["(hidden)"]}
-    draft_.step(
-        f"add {dn}",
-        lambda: entries.add(link, dn, {**entry, "userPassword": [hashed(password or "", module_path)]}),
-    )
+    draft_.step(f"add {dn}", lambda: session.add(dn, {**encoded(entry), **secret()}))
 
 
 def hashed(password: str, module_path: str) -> str:
-    """*password* as slapd stores it: Argon2 where slapd has the module, else SHA-512 of crypt(3), salted.
+    """*password* as slapd stores it: Argon2 where slapd has the module, else as clients' are.
 
+    Clients' are not, since there are thousands of them, and the server may be another that has no such module.
     slappasswd(8) reads it from its standard input: a process list never shows it.
     """
-    program = find("slappasswd", "slapd")
-    if has_argon2(module_path):
-        how = ["-h", "{ARGON2}", "-o", f"module-path={module_path}", "-o", f"module-load={ARGON2}"]
-    else:
-        how = ["-h", "{CRYPT}", "-c", "$6$%.16s"]
-    return run([program, "-n", *how, "-T", "/dev/stdin"], stdin=password).strip()
+    if not has_argon2(module_path):
+        return Hashes({"": password}).of("")
+    how = ["-h", "{ARGON2}", "-o", f"module-path={module_path}", "-o", f"module-load={ARGON2}"]
+    return run([find("slappasswd", "slapd"), "-n", *how, "-T", "/dev/stdin"], stdin=password).strip()
 
 
 def has_argon2(module_path: str) -> bool:

@@ -15,13 +15,16 @@ import typing as t
 from ..._errors import InUse, InvalidValue, StatelessError
 from ..._files import read, write
 from ..._plan import Outcome
-from .. import connection
+from ..session import Login, Passwords, Session, connect
 from ..tree import Tree
-from . import config, entries, identities
+from ..values import Raw, dn_key, text, texts
+from . import config, identities
 from .certificate import Own
 from .draft import Draft
-from .entries import Attributes, Entry, unnumbered
+from .entries import Entry, unnumbered
 
+#: slapd on this host, where root is let in as root.
+LOCAL = "ldapi:///"
 _CONFIG = "cn=config"
 _SCHEMA = "cn=schema,cn=config"
 #: Schemas that ours builds on: the file of the distribution, and one of its names.
@@ -58,6 +61,7 @@ class Settings:
     ca_file: str
     server_id: int
     timeout: int
+    uri: str = LOCAL
 
     @property
     def makes_tree(self) -> bool:
@@ -67,8 +71,9 @@ class Settings:
 
 def state(settings: Settings, check: bool) -> Outcome:
     """Have slapd so; in *check* mode only say what would change."""
-    link = connection.local()
-    draft = Draft(link)
+    login = Login(settings.uri)
+    session = connect(login)
+    draft = Draft(session)
     trusted = ""
     _schema(draft, settings)
     if settings.tree:
@@ -76,37 +81,40 @@ def state(settings: Settings, check: bool) -> Outcome:
         _tls(draft, settings)
         exists = _database(draft, settings, settings.tree)
         if settings.makes_tree:
-            identities.draft(draft, settings.tree, settings.identities, settings.module_path, exists)
-        elif settings.provider and not (exists and _context(link, settings.tree)):
+            passwords = Passwords(login)
+            identities.draft(draft, settings.tree, settings.identities, passwords, settings.module_path, exists)
+        elif settings.provider and not (exists and _context(session, settings.tree)):
             _first_copy(draft, settings.tree, settings.provider, settings.timeout)
     plan = draft.plan()
     if not check:
         plan.act()
     if settings.tree:
-        trusted = _trusted(link)
+        trusted = _trusted(session)
     return Outcome(plan, {"suffix": settings.tree.suffix if settings.tree else "", "certificate": trusted})
 
 
-def _config(link: t.Any, base: str, scope: str, filter_: str = "(objectClass=*)") -> dict[str, Attributes]:
-    found = entries.search(link, base, scope, filter_)
+def _config(session: Session, base: str, scope: str, filter_: str = "(objectClass=*)") -> dict[str, Raw]:
+    found = dict(session.search(base, scope, filter_))
     if not found and base in (_CONFIG, _SCHEMA) and filter_ == "(objectClass=*)":
         raise StatelessError(
-            f"root may not read {base} of slapd over {connection.LOCAL}: it needs olcAccess of"
-            f" olcDatabase={{0}}config for {connection.LOCAL_ROOT}, or slapd is not configured by cn=config"
+            f"root may not read {base} of slapd over {LOCAL}: it needs olcAccess of"
+            f" olcDatabase={{0}}config for {config.LOCAL_ROOT}, or slapd is not configured by cn=config"
         )
     return found
 
 
 def _schema(draft: Draft, settings: Settings) -> None:
-    loaded = _config(draft.link, _SCHEMA, "sub")
-    text = "\n".join(one for found in loaded.values() for one in found.get("olcObjectClasses", []))
+    loaded = _config(draft.session, _SCHEMA, "sub")
+    classes = "\n".join(one for found in loaded.values() for one in texts(found, "olcObjectClasses"))
     dn, wanted = config.schema_of(settings.schema)
-    for name, probe in _NEEDED if "'ieee802Device'" not in text else ():
-        if f"'{probe}'" not in text:
+    for name, probe in _NEEDED if "'ieee802Device'" not in classes else ():
+        if f"'{probe}'" not in classes:
             path = os.path.join(settings.schema_path, f"{name}.ldif")
             needed_dn, needed = config.schema_of(read(path) or "")
             draft.entry(Entry(needed_dn, needed), None)
-    present = [(one, found) for one, found in loaded.items() if _name(found.get("cn", [""])[0]) == wanted["cn"][0]]
+    present = [
+        (one, found) for one, found in loaded.items() if unnumbered(text(found, "cn")).lower() == wanted["cn"][0]
+    ]
     if not present:
         draft.entry(Entry(dn, wanted), None)
         return
@@ -115,16 +123,12 @@ def _schema(draft: Draft, settings: Settings) -> None:
     draft.entry(Entry(there, values), found)
 
 
-def _name(value: str) -> str:
-    return unnumbered(value).lower()
-
-
 def _modules(draft: Draft, settings: Settings) -> None:
-    lists = _config(draft.link, _CONFIG, "one", "(objectClass=olcModuleList)")
+    lists = _config(draft.session, _CONFIG, "one", "(objectClass=olcModuleList)")
     loaded = {
         os.path.basename(unnumbered(one)).partition(".")[0]
         for found in lists.values()
-        for one in found.get("olcModuleLoad", [])
+        for one in texts(found, "olcModuleLoad")
     }
     copies = settings.provider is not None and not settings.provider.mirror
     wanted = [*config.MODULES, *([] if copies else config.RULES), config.ARGON2]
@@ -138,8 +142,8 @@ def _modules(draft: Draft, settings: Settings) -> None:
     if not missing:
         return
     for dn, found in lists.items():
-        if found.get("olcModulePath", [settings.module_path])[0] == settings.module_path:
-            draft.change(dn, found, {"olcModuleLoad": [*found.get("olcModuleLoad", []), *missing]})
+        if text(found, "olcModulePath") in ("", settings.module_path):
+            draft.change(dn, found, {"olcModuleLoad": [*texts(found, "olcModuleLoad"), *missing]})
             return
     new = {"objectClass": ["olcModuleList"], "cn": ["module"], "olcModulePath": [settings.module_path]}
     draft.entry(Entry(f"cn=module,{_CONFIG}", {**new, "olcModuleLoad": missing}), None)
@@ -148,8 +152,8 @@ def _modules(draft: Draft, settings: Settings) -> None:
 def _tls(draft: Draft, settings: Settings) -> None:
     """These settings are of slapd as a whole: what the site has set itself stays, unless files are given."""
     tls = settings.tls
-    found = _config(draft.link, _CONFIG, "base")[_CONFIG]
-    present = found.get("olcTLSCertificateFile", [])
+    found = _config(draft.session, _CONFIG, "base")[_CONFIG]
+    present = texts(found, "olcTLSCertificateFile")
     if settings.provider and settings.provider.mirror:
         _server_id(draft, found, settings.server_id)
     if tls.certificate:
@@ -172,27 +176,23 @@ def _tls(draft: Draft, settings: Settings) -> None:
     draft.change(_CONFIG, found, wanted)
 
 
-def _server_id(draft: Draft, found: Attributes, number: int) -> None:
-    present = found.get("olcServerID", [])
+def _server_id(draft: Draft, found: Raw, number: int) -> None:
+    present = texts(found, "olcServerID")
     if present and present != [str(number)]:
         raise InvalidValue("server_id", number, f"this slapd is already {', '.join(present)} (olcServerID)")
     draft.entry(Entry(_CONFIG, {"olcServerID": [str(number)]}), found)
 
 
-def _dn(value: str) -> list[str]:
-    return ["=".join(side.strip() for side in part.split("=")).lower() for part in value.split(",")]
-
-
-def _databases(link: t.Any, tree: Tree, path: str) -> tuple[str, Attributes] | None:
+def _databases(session: Session, tree: Tree, path: str) -> tuple[str, Raw] | None:
     """Our database, if there is one.
 
     :raises InUse: another one has the suffix, or one above or below it.
     """
-    ours = _dn(tree.suffix)
-    for dn, found in _config(link, _CONFIG, "one", "(objectClass=olcDatabaseConfig)").items():
-        for suffix in found.get("olcSuffix", []):
-            its = _dn(suffix)
-            if its == ours and found.get("olcDbDirectory") == [path]:
+    ours = dn_key(tree.suffix)
+    for dn, found in _config(session, _CONFIG, "one", "(objectClass=olcDatabaseConfig)").items():
+        for suffix in texts(found, "olcSuffix"):
+            its = dn_key(suffix)
+            if its == ours and text(found, "olcDbDirectory") == path:
                 return dn, found
             if suffix and (its[-len(ours) :] == ours or ours[-len(its) :] == its):
                 raise InUse(f"suffix: {tree.suffix!r} cannot be used: the database {dn} of this slapd has {suffix!r}")
@@ -201,26 +201,26 @@ def _databases(link: t.Any, tree: Tree, path: str) -> tuple[str, Attributes] | N
 
 def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
     """Have the database and its overlays; return whether it was there."""
-    link, provider = draft.link, settings.provider
+    session, provider = draft.session, settings.provider
     if provider:
         ca = provider.ca.strip() + "\n"
         if read(settings.ca_file) != ca:
             draft.step(f"write {settings.ca_file}", lambda: write(settings.ca_file, ca))
     wanted = config.database(tree, settings.path, settings.gibibytes, provider, settings.ca_file)
-    at = _databases(link, tree, settings.path)
+    at = _databases(session, tree, settings.path)
     if at is None:
         draft.entry(Entry(f"olcDatabase=mdb,{_CONFIG}", wanted), None)
     else:
         del wanted["objectClass"]
-        if config.same_copy(at[1].get("olcSyncrepl", []), wanted["olcSyncrepl"]):
-            wanted["olcSyncrepl"] = at[1].get("olcSyncrepl", [])
+        if config.same_copy(texts(at[1], "olcSyncrepl"), wanted["olcSyncrepl"]):
+            wanted["olcSyncrepl"] = texts(at[1], "olcSyncrepl")
         draft.entry(Entry(at[0], wanted), at[1])
 
     def place(name: str) -> t.Callable[[], str]:
-        return lambda: f"olcOverlay={name},{(_databases(link, tree, settings.path) or ('',))[0]}"
+        return lambda: f"olcOverlay={name},{(_databases(session, tree, settings.path) or ('',))[0]}"
 
-    present = _config(link, at[0], "one") if at else {}
-    named = {unnumbered(one["olcOverlay"][0]): (dn, one) for dn, one in present.items() if "olcOverlay" in one}
+    present = _config(session, at[0], "one") if at else {}
+    named = {unnumbered(text(one, "olcOverlay")): (dn, one) for dn, one in present.items() if "olcoverlay" in one}
     wanted_overlays = config.overlays(tree, provider)
     for name, attributes in wanted_overlays.items():
         if name in named:
@@ -230,7 +230,7 @@ def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
             draft.entry(Entry(f"olcOverlay={name},olcDatabase=mdb,{_CONFIG}", new), None, place(name))
     # The last one first: slapd gives those behind one that is removed another number.
     for dn, one in sorted(named.values(), key=lambda both: both[0], reverse=True):
-        name = unnumbered(one["olcOverlay"][0])
+        name = unnumbered(text(one, "olcOverlay"))
         if name in config.RULES and name not in wanted_overlays:
             draft.remove(dn, one)
     return at is not None
@@ -241,12 +241,20 @@ def _first_copy(draft: Draft, tree: Tree, provider: config.Provider, timeout: in
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
         trusted.write(provider.ca)
         trusted.flush()
-        link = connection.remote(provider.uri, trusted.name, tree.replicator, provider.password)
-    goal = _context(link, tree)
+        session = connect(
+            Login(
+                provider.uri,
+                tree.replicator,
+                provider.password,
+                start_tls=not provider.uri.lower().startswith("ldaps:"),
+                ca_path=trusted.name,
+            )
+        )
+    goal = _context(session, tree)
 
     def wait() -> None:
         until = time.monotonic() + timeout
-        while not _reached(_context(draft.link, tree), goal):
+        while not _reached(_context(draft.session, tree), goal):
             if time.monotonic() > until:
                 raise StatelessError(
                     f"provider: {provider.uri} answers, but has not been copied in {timeout} seconds:"
@@ -257,10 +265,10 @@ def _first_copy(draft: Draft, tree: Tree, provider: config.Provider, timeout: in
     draft.step(f"wait for the first copy from {provider.uri}", wait)
 
 
-def _context(link: t.Any, tree: Tree) -> list[str]:
+def _context(session: Session, tree: Tree) -> list[str]:
     """How new a copy is: one CSN for each server that was written to."""
-    found = entries.search(link, tree.suffix, "base", "(objectClass=*)", ("contextCSN",))
-    return [value for one in found.values() for value in one.get("contextCSN", [])]
+    found = session.search(tree.suffix, "base", "(objectClass=*)", ("contextCSN",))
+    return [value for _dn, raw in found for value in texts(raw, "contextCSN")]
 
 
 def _reached(present: t.Sequence[str], goal: t.Sequence[str]) -> bool:
@@ -269,12 +277,12 @@ def _reached(present: t.Sequence[str], goal: t.Sequence[str]) -> bool:
     return all(by_server.get(value.split("#")[2], "") >= value for value in goal)
 
 
-def _trusted(link: t.Any) -> str:
+def _trusted(session: Session) -> str:
     """What clients should trust: the authority if slapd has one configured, else its certificate without the key."""
-    found = _config(link, _CONFIG, "base")[_CONFIG]
+    found = _config(session, _CONFIG, "base")[_CONFIG]
     for name in ("olcTLSCACertificateFile", "olcTLSCertificateFile"):
-        text = "".join(read(path) or "" for path in found.get(name, []))
-        blocks = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", text, re.DOTALL)
+        files = "".join(read(path) or "" for path in texts(found, name))
+        blocks = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", files, re.DOTALL)
         if blocks:
             return "".join(blocks)
     return ""
