@@ -117,10 +117,10 @@ class Memberships:
         return Step(text, lambda: self._change(group.dn, join, leave))
 
     def _change(self, dn: str, join: list[str], leave: list[bytes]) -> None:
-        """Have members come and go.
+        """Have members come and go; what somebody else does to them at the same time, do not do again.
 
-        slapd's overlay refint does the same in the background for entries that were renamed or removed, and may be
-        faster: then, do what is left.
+        That may be another run, or a server of the site that itself follows who is renamed or removed (slapo-refint(5)
+        does so in the background).
         """
         for pause in _PAUSES:
             found = self._session.search(dn, "base", "(objectClass=*)", ("member",))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import ldap
 import pytest
 
+from ansible_collections.stateless.linux.plugins.module_utils._directory import clients, groups
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.config import Provider
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.identities import Identity
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.state import Settings, state
@@ -41,6 +43,35 @@ def test_a_suffix_may_begin_with_a_number_in_braces(directory: Directory) -> Non
     wanted = dataclasses.replace(wanted, identities=[dataclasses.replace(again, present=False)])
     assert actions(wanted) == [f"remove {alice.dn}"]
     assert actions(wanted) == []
+
+
+def test_what_an_earlier_version_configured_goes(directory: Directory) -> None:
+    """slapo-refint(5), which follows clients in the background; clients get where they should be while it does, too."""
+    ((database, _raw),) = directory.root.search("cn=config", "one", "(olcSuffix=o=stateless)", ("1.1",))
+    modules = directory.root.search("cn=config", "one", "(objectClass=olcModuleList)", ("1.1",))
+    directory.root.modify(modules[-1][0], [(ldap.MOD_ADD, "olcModuleLoad", [b"refint"])])
+    overlay = {"objectClass": [b"olcOverlayConfig", b"olcRefintConfig"], "olcOverlay": [b"refint"]}
+    for attribute, value in (("member", TREE.groups), ("seeAlso", "o=stateless")):
+        more = {"olcRefintAttribute": [attribute.encode()], "olcRefintNothing": [value.encode()]}
+        directory.root.add(f"olcOverlay=refint,{database}", {**overlay, **more})
+
+    names = [f"pc{number}" for number in range(50)]
+    groups.state(directory.session, TREE, [groups.Wanted("lab"), groups.Wanted("door")], False)
+    for before, after in (("", ""), ("", "x"), ("x", "y")):
+        wanted = [
+            clients.Wanted(after + name, previous_name=before + name if after else None, groups=["lab", "door"])
+            for name in names
+        ]
+        clients.state(directory.session, directory.passwords, TREE, wanted, False)
+    found = directory.root.search(TREE.groups, "one", "(cn=lab)", ("member",))
+    assert len(found[0][1]["member"]) == 1 + len(names)
+
+    ours = directory.root.search(database, "one", "(olcRefintAttribute=member)", ("1.1",))
+    assert actions(directory.settings) == [f"remove {dn}" for dn, _raw in ours]
+    assert actions(directory.settings) == []
+    ((other, raw),) = directory.root.search(database, "one", "(olcOverlay=refint)")
+    assert raw["olcrefintattribute"] == [b"seeAlso"]
+    directory.root.delete(other)
 
 
 @pytest.mark.parametrize("password", ["", "a" * 257, "s3cret\nline", "s3cret\0"])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ..._errors import InvalidValue
 from ..tree import SEARCHED, Tree
-from ..values import check_text
+from ..values import Raw, check_text, dn_key, texts
 from .access import rules
 from .entries import Attributes
 
@@ -26,7 +26,7 @@ except ImportError:
 LOCAL_ROOT = "gidNumber=0+uidNumber=0,cn=peercred,cn=external,cn=auth"
 #: Modules of slapd: the database, copies to others, and the rules below.
 MODULES = ("back_mdb", "syncprov")
-RULES = ("refint", "unique", "constraint")
+RULES = ("unique", "constraint")
 ARGON2 = "argon2"
 #: Seconds: how often a second server tries again, for the first minute and then on.
 _RETRY = "5 12 30 +"
@@ -100,12 +100,6 @@ def overlays(tree: Tree, provider: Provider | None) -> dict[str, Attributes]:
     names = [one for one in names if one.endswith(("Protosystem", "Channel"))]
     return {
         **wanted,
-        # A client that is renamed or removed is so in its groups, too.
-        "refint": {
-            "objectClass": ["olcOverlayConfig", "olcRefintConfig"],
-            "olcRefintAttribute": ["member"],
-            "olcRefintNothing": [tree.groups],
-        },
         "unique": {
             "objectClass": ["olcOverlayConfig", "olcUniqueConfig"],
             "olcUniqueURI": [f"ldap:///{_in_url(tree.clients)}?macAddress?sub"],
@@ -118,6 +112,17 @@ def overlays(tree: Tree, provider: Provider | None) -> dict[str, Attributes]:
             ],
         },
     }
+
+
+def former(tree: Tree, name: str, found: Raw) -> bool:
+    """Whether an overlay is one that this collection configured once.
+
+    slapo-refint(5) took clients that were removed or renamed out of groups, but in its own time: one that was made
+    again meanwhile could lose its groups. The modules see to members themselves.
+    """
+    placeholder = [dn_key(one) for one in texts(found, "olcRefintNothing")]
+    ours = texts(found, "olcRefintAttribute") == ["member"] and placeholder == [dn_key(tree.groups)]
+    return name == "refint" and ours
 
 
 def same_copy(found: t.Sequence[str], wanted: t.Sequence[str]) -> bool:

@@ -219,8 +219,9 @@ def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
     def place(name: str) -> t.Callable[[], str]:
         return lambda: f"olcOverlay={name},{(_databases(session, tree, settings.path) or ('',))[0]}"
 
-    present = _config(session, at[0], "one") if at else {}
-    named = {unnumbered(text(one, "olcOverlay")): (dn, one) for dn, one in present.items() if "olcoverlay" in one}
+    found = _config(session, at[0], "one", "(objectClass=olcOverlayConfig)") if at else {}
+    present = [(unnumbered(text(one, "olcOverlay")), dn, one) for dn, one in found.items()]
+    named = {name: (dn, one) for name, dn, one in present}
     wanted_overlays = config.overlays(tree, provider)
     for name, attributes in wanted_overlays.items():
         if name in named:
@@ -229,9 +230,8 @@ def _database(draft: Draft, settings: Settings, tree: Tree) -> bool:
             new = {**attributes, "olcOverlay": [name]}
             draft.entry(Entry(f"olcOverlay={name},olcDatabase=mdb,{_CONFIG}", new), None, place(name))
     # The last one first: slapd gives those behind one that is removed another number.
-    for dn, one in sorted(named.values(), key=lambda both: both[0], reverse=True):
-        name = unnumbered(text(one, "olcOverlay"))
-        if name in config.RULES and name not in wanted_overlays:
+    for name, dn, one in sorted(present, key=lambda each: each[1], reverse=True):
+        if (name in config.RULES and name not in wanted_overlays) or config.former(tree, name, one):
             draft.remove(dn, one)
     return at is not None
 
