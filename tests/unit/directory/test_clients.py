@@ -207,6 +207,18 @@ def test_who_is_removed_leaves_its_groups(directory: Directory) -> None:
     assert not state(directory, client("pc1", present=False)).plan.changed
 
 
+def test_who_was_renamed_or_removed_by_another_program_is_put_right(directory: Directory) -> None:
+    have_groups(directory, group("lab"))
+    state(directory, client("a", groups=["lab"]), client("b", groups=["lab"]))
+    directory.root.rename(TREE.client("a"), "cn=c")
+    directory.root.delete(TREE.client("b"))
+    assert names_in(directory, "lab") == ["a", "b"]
+    state(directory, client("c", previous_name="a"))
+    assert names_in(directory, "lab") == ["b", "c"]
+    state(directory, client("b", present=False))
+    assert names_in(directory, "lab") == ["c"]
+
+
 def test_many_who_are_removed_and_come_back_at_once_are_in_their_groups(directory: Directory) -> None:
     have_groups(directory, group("lab"), group("door"))
     wanted = [client(f"pc{number}", groups=["lab", "door"]) for number in range(150)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is stored is found in any spelling and by an index; what is ambiguous or malformed is refused; groups follow.
+"""What is stored is found in any spelling and by an index; what is ambiguous or malformed is refused.
 
 Run on the first directory, as root. Arguments: the URI and the file to trust it by.
 """
@@ -112,16 +112,9 @@ def unindexed(root: t.Any, filters: t.Iterable[str]) -> int:
 
 
 def renamed(root: t.Any, uri: str, trusted: str) -> None:
-    """A client that gets another name stays in its groups, and writes to its own entry alone."""
+    """A client that gets another name writes to its own entry alone; the old name lets nobody in."""
     new = f"cn=Moved \\2C with \\22care\\22,{CLIENTS}"
     root.rename_s(PC1, new.partition(f",{CLIENTS}")[0])
-    until = time.monotonic() + 5
-    while time.monotonic() < until:  # slapd does this a moment later
-        members = root.search_s(f"cn=lab,{GROUPS}", ldap.SCOPE_BASE)[0][1]["member"]
-        if PC1.encode() not in members:
-            break
-        time.sleep(0.1)
-    check("members", len(members), 2)
     check("found by its MAC", searched(root, f"(macAddress={MAC})"), ["Moved \\2C with \\22care\\22"])
     ldap.set_option(ldap.OPT_X_TLS_CACERTFILE, trusted)
     link = ldap.initialize(uri)
@@ -140,10 +133,6 @@ def renamed(root: t.Any, uri: str, trusted: str) -> None:
         except ldap.INSUFFICIENT_ACCESS:
             continue
         raise SystemExit(f"pc1 wrote to {victim}")
-    root.delete_s(new)
-    time.sleep(0.5)
-    members = root.search_s(f"cn=lab,{GROUPS}", ldap.SCOPE_BASE)[0][1]["member"]
-    check("members after the client was removed", members, [GROUPS.encode()])
 
 
 def main() -> None:
