@@ -25,6 +25,7 @@ from .values import (
     addresses,
     changes,
     check_label,
+    check_names,
     check_renamable,
     check_said,
     class_changes,
@@ -75,20 +76,10 @@ def checked(options: t.Sequence[Wanted]) -> list[Wanted]:
 
     :raises InvalidValue: something can never work, whatever the directory has.
     """
-    names: dict[str, str] = {}
+    check_names("client", ((one.name, one.previous_name) for one in options))
     holders: dict[str, str] = {}
     found = []
     for one in options:
-        before = one.previous_name
-        for option, name in (("name", one.name), ("previous_name", before)):
-            if name is None:
-                continue
-            check_label(option, name)
-            if option == "previous_name" and key(name) == key(one.name):
-                continue
-            if key(name) in names:
-                raise InvalidValue(option, name, f"the task names this client twice, also as {names[key(name)]!r}")
-            names[key(name)] = name
         for group in one.groups or ():
             check_label("groups", group)
         check_said(one.said)

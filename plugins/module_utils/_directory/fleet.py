@@ -12,7 +12,7 @@ import typing as t
 from .groups import members, priority
 from .session import Session, any_of
 from .tree import REPORT, Tree
-from .values import SAID, Raw, Said, addresses, dn_key, key, name_of, number, text, texts
+from .values import SAID, DnKey, Raw, Said, addresses, dn_key, key, members_of, name_of, number, text, texts
 
 #: So few clients are each asked for their groups, which a client may do for itself; of more, all groups are read.
 _FEW = 5
@@ -129,7 +129,7 @@ def _client(dn: str, raw: Raw, groups: t.Sequence[Group]) -> Client:
 
 def _groups(
     session: Session, tree: Tree, clients: t.Sequence[str], narrow: bool
-) -> tuple[list[Group], dict[tuple[tuple[str, str], ...], list[Group]]]:
+) -> tuple[list[Group], dict[DnKey, list[Group]]]:
     """The groups in their order, and for each client's DN those that it is in."""
     attributes = ("cn", "member", "statelessPriority", *SAID)
     asked = {dn: session.search(tree.groups, "one", any_of([("member", dn)]), attributes) for dn in clients[: _FEW + 1]}
@@ -140,15 +140,15 @@ def _groups(
         entries = dict(session.search(tree.groups, "one", "(objectClass=statelessGroup)", attributes))
     groups = {dn: _group(tree, dn, raw) for dn, raw in entries.items()}
     ordered = sorted(groups.values(), key=lambda one: (one.priority, key(one.name)))
-    of: dict[tuple[tuple[str, str], ...], list[Group]] = {}
+    of: dict[DnKey, list[Group]] = {}
     if few:
         for client, found in asked.items():
             mine = {dn for dn, _raw in found}
             of[dn_key(client)] = [one for one in ordered if one.dn in mine]
         return ordered, of
     for one in ordered:
-        for member in texts(entries[one.dn], "member"):
-            of.setdefault(dn_key(member), []).append(one)
+        for member in members_of(entries[one.dn]):
+            of.setdefault(member, []).append(one)
     return ordered, of
 
 

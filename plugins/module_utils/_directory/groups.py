@@ -20,13 +20,16 @@ from .values import (
     Said,
     changes,
     check_label,
+    check_names,
     check_renamable,
     check_said,
     class_changes,
     dn_key,
     key,
+    members_of,
     name_of,
     number,
+    texts,
 )
 
 _PRIORITY = "statelessPriority"
@@ -67,17 +70,8 @@ class _Group:
 
 def checked(options: t.Sequence[Wanted]) -> None:
     """Raise InvalidValue if something can never work, whatever the directory has."""
-    names: dict[str, str] = {}
+    check_names("group", ((one.name, one.previous_name) for one in options))
     for one in options:
-        for option, name in (("name", one.name), ("previous_name", one.previous_name)):
-            if name is None:
-                continue
-            check_label(option, name)
-            if option == "previous_name" and key(name) == key(one.name):
-                continue
-            if key(name) in names:
-                raise InvalidValue(option, name, f"the task names this group twice, also as {names[key(name)]!r}")
-            names[key(name)] = name
         for member in one.members or ():
             check_label("members", member)
         check_said(one.said)
@@ -144,8 +138,8 @@ def _entry(wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) -> tuple[str,
 def members(tree: Tree, raw: Raw) -> list[str]:
     """The members of a group: names of clients, and the whole DN of whatever else a site has made one."""
     placeholder, clients = dn_key(tree.groups), dn_key(tree.clients)
-    dns = [value.decode("utf-8", "backslashreplace") for value in raw.get("member", [])]
-    return [name_of(dn) if dn_key(dn)[1:] == clients else dn for dn in dns if dn_key(dn) != placeholder]
+    dns = [dn for dn in texts(raw, "member") if dn_key(dn) != placeholder]
+    return [name_of(dn) if dn_key(dn)[1:] == clients else dn for dn in dns]
 
 
 def priority(raw: Raw) -> int:
@@ -167,7 +161,7 @@ def _having(
 ) -> tuple[_Group, list[Step]]:
     """What the group will be, and the steps to it: at most one rename and one change."""
     said = now.said.changed(wanted.said, f"group {wanted.name}")
-    present = {dn_key(value.decode("utf-8", "backslashreplace")): value for value in raw.get("member", [])}
+    present = members_of(raw)
     # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
     placeholder = {dn_key(tree.groups): tree.groups.encode()}
     dns = [clients.get(key(name), tree.client(name)) for name in wanted.members or ()]

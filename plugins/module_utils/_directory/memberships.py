@@ -19,11 +19,10 @@ from .._plan import Step
 from .connection import LdapFailed, ldap
 from .session import Session, any_of
 from .tree import Tree
-from .values import Changes, Raw, dn_key, key, name_of
+from .values import Changes, DnKey, Raw, dn_key, key, members_of, name_of
 
 #: Seconds between tries to change a group that somebody else is changing; after the last, 0, there is none.
 _PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 0.0)
-DnKey = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass
@@ -46,7 +45,7 @@ class Memberships:
         self._groups: dict[str, _Group] = {}
         self._of: dict[DnKey, set[str]] = collections.defaultdict(set)
         for dn, raw in sorted(groups):
-            group = _Group(dn, name_of(dn), {dn_key(one.decode()): one for one in raw.get("member", [])})
+            group = _Group(dn, name_of(dn), members_of(raw))
             self._groups[key(group.name)] = group
             for member in group.members:
                 self._of[member].add(key(group.name))
@@ -124,7 +123,7 @@ class Memberships:
         """
         for pause in _PAUSES:
             found = self._session.search(dn, "base", "(objectClass=*)", ("member",))
-            present = {dn_key(one.decode()): one for _dn, raw in found for one in raw.get("member", [])}
+            present = members_of(found[0][1] if found else {})
             # A group must have a member (RFC 4519): the entry that holds the groups is one of each.
             come = [one.encode() for one in (self._tree.groups, *join) if dn_key(one) not in present]
             gone = [present[one] for one in (dn_key(value.decode()) for value in leave) if one in present]

@@ -21,6 +21,8 @@ from .tree import mac_address
 Raw = dict[str, list[bytes]]
 #: Changes of one entry: what to do (ldap.MOD_ADD, ...), with which attribute, with which values.
 Changes = list[tuple[int, str, t.Optional[list[bytes]]]]
+#: What is equal for two spellings of one DN.
+DnKey = tuple[tuple[str, str], ...]
 
 #: The object classes of their entries.
 CLIENT_CLASSES = ("device", "ieee802Device", "bootableDevice", "statelessClient")
@@ -136,18 +138,41 @@ def check_label(option: str, value: str) -> str:
     return value
 
 
+def check_names(thing: str, names: t.Iterable[tuple[str, str | None]]) -> None:
+    """Raise InvalidValue if one of these cannot be a name, or two things would be the same.
+
+    :arg names: of each *thing*, its name and what it was called before.
+    """
+    named: dict[str, str] = {}
+    for new, before in names:
+        for option, name in (("name", new), ("previous_name", before)):
+            if name is None:
+                continue
+            check_label(option, name)
+            if option == "previous_name" and key(name) == key(new):
+                continue
+            if key(name) in named:
+                raise InvalidValue(option, name, f"the task names this {thing} twice, also as {named[key(name)]!r}")
+            named[key(name)] = name
+
+
 def key(name: str) -> str:
     """What is equal for two spellings of one name (RFC 4518: neither case nor compatibility forms count)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower()).strip()
 
 
-def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
+def dn_key(dn: str) -> DnKey:
     """What is equal for two spellings of one DN. For one that is none, something that no other has."""
     try:
         parts = ldap.dn.str2dn(dn)
     except ldap.DECODING_ERROR:
         return (("", dn),)
     return tuple((attribute.lower(), key(value)) for rdn in parts for attribute, value, _flags in rdn)
+
+
+def members_of(raw: Raw) -> dict[DnKey, bytes]:
+    """The values of ``member``, by what is equal for their spellings."""
+    return dict(zip(map(dn_key, texts(raw, "member")), raw.get("member", [])))
 
 
 def name_of(dn: str) -> str:
