@@ -360,24 +360,7 @@ def wanted(item: t.Mapping[str, t.Any]) -> Wanted:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **shared.LOGIN,
-            **CLIENT,
-            "state": {**CLIENT["state"], "default": "present"},
-            "exact": {**CLIENT["exact"], "default": False},
-            "clients": {
-                "type": "list",
-                "elements": "dict",
-                "options": {**CLIENT, "name": {"type": "str", "required": True}},
-            },
-            "others": {"type": "dict", "options": shared.SAID},
-        },
-        mutually_exclusive=[("clients", name) for name in CLIENT if name not in ("state", "exact")],
-        required_one_of=[("name", "clients", "others")],
-        required_by={name: ("name",) for name in CLIENT if name not in ("name", "state", "exact")},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(**shared.arguments(CLIENT, "clients", others={"type": "dict", "options": shared.SAID}))
     _module.require(module, MISSING, "python-ldap", "ldap")
     options = module.params
 

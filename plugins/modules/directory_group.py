@@ -277,23 +277,7 @@ def wanted(item: t.Mapping[str, t.Any]) -> Wanted:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **shared.LOGIN,
-            **GROUP,
-            "state": {**GROUP["state"], "default": "present"},
-            "exact": {**GROUP["exact"], "default": False},
-            "groups": {
-                "type": "list",
-                "elements": "dict",
-                "options": {**GROUP, "name": {"type": "str", "required": True}},
-            },
-        },
-        mutually_exclusive=[("groups", name) for name in GROUP if name not in ("state", "exact")],
-        required_one_of=[("name", "groups")],
-        required_by={name: ("name",) for name in GROUP if name not in ("name", "state", "exact")},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(**shared.arguments(GROUP, "groups"))
     _module.require(module, MISSING, "python-ldap", "ldap")
     options = module.params
 

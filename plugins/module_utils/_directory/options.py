@@ -34,6 +34,29 @@ SAID: dict[str, dict[str, t.Any]] = {
 }
 
 
+def arguments(one: t.Mapping[str, dict[str, t.Any]], many: str, **more: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What AnsibleModule is given by a module that states one thing, or several.
+
+    :arg one: the specification of each.
+    :arg many: the option that lists them.
+    :arg more: other options; one of them is enough, too.
+    """
+    return {
+        "argument_spec": {
+            **LOGIN,
+            **one,
+            "state": {**one["state"], "default": "present"},
+            "exact": {**one["exact"], "default": False},
+            many: {"type": "list", "elements": "dict", "options": {**one, "name": {"type": "str", "required": True}}},
+            **more,
+        },
+        "mutually_exclusive": [(many, name) for name in one if name not in ("state", "exact")],
+        "required_one_of": [("name", many, *more)],
+        "required_by": {name: ("name",) for name in one if name not in ("name", "state", "exact")},
+        "supports_check_mode": True,
+    }
+
+
 def login(options: t.Mapping[str, t.Any]) -> Login:
     """How to log in."""
     return Login(

@@ -154,7 +154,11 @@ def _opened(login: Login) -> t.Any:
     ):
         if path:
             link.set_option(option, path)
-    link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+    try:
+        link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+    except ValueError as error:  # "option error" is all that libldap says of files that it cannot use
+        option, path = ("client_cert", login.client_cert) if login.client_cert else ("ca_path", login.ca_path)
+        raise InvalidValue(option, path, "give files in PEM, and the key that fits the certificate") from error
     if login.start_tls and "ldap:" in login.uri.lower():
         link.start_tls_s()
     return link

@@ -109,6 +109,7 @@ def test_who_is_not_let_in_learns_why_and_shows_no_password(
         ({"ca_path": "/nowhere.pem"}, "ca_path"),
         ({"ca_path": "/"}, "ca_path"),
         ({"client_cert": "/nowhere.pem", "client_key": "/nowhere.pem"}, "client_cert"),
+        ({"client_cert": "/etc/passwd", "client_key": "/etc/passwd"}, "client_cert"),
     ],
 )
 def test_options_that_cannot_work_are_refused(directory: Directory, wrong: dict[str, str], option: str) -> None:
