@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 import ldap
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._directory import clients, groups
+from ansible_collections.stateless.linux.plugins.module_utils._directory.connection import LdapFailed
+from ansible_collections.stateless.linux.plugins.module_utils._directory.session import Login, connect
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.config import Provider
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.identities import Identity
 from ansible_collections.stateless.linux.plugins.module_utils._directory.slapd.state import Settings, state
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import Tree
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, InvalidValue
-from ansible_collections.stateless.linux.tests.unit.directory.served import TREE, Directory
+from ansible_collections.stateless.linux.tests.unit.directory.served import TREE, Authority, Directory, Server
 
 
 def actions(settings: Settings, check: bool = False) -> list[str]:
@@ -72,6 +75,49 @@ def test_what_an_earlier_version_configured_goes(directory: Directory) -> None:
     ((other, raw),) = directory.root.search(database, "one", "(olcOverlay=refint)")
     assert raw["olcrefintattribute"] == [b"seeAlso"]
     directory.root.delete(other)
+
+
+def test_another_version_of_the_schema_is_loaded(directory: Directory) -> None:
+    ((dn, _raw),) = directory.root.search("cn=schema,cn=config", "one", "(cn=*stateless)", ("1.1",))
+    old = b"{6}( 2.25.289436213793665459979922805035327899408.2.7 NAME 'statelessGroup' DESC 'old' AUXILIARY )"
+    directory.root.modify(
+        dn, [(ldap.MOD_DELETE, "olcObjectClasses", [b"{6}"]), (ldap.MOD_ADD, "olcObjectClasses", [old])]
+    )
+    assert actions(directory.settings) == [f"change olcObjectClasses of {dn}"]
+    assert actions(directory.settings) == []
+
+
+def test_a_second_server_copies_the_first(directory: Directory, tmp_path: pathlib.Path) -> None:
+    directory.protosystem("desk", "stable", {"stable": 2}, {2: "sha256:2"})
+    replicator = Identity(TREE.replicator, "replicator", "replicator-s3cret")
+    actions(dataclasses.replace(directory.settings, identities=[replicator]))
+    ca = pathlib.Path(directory.authority.path).read_text()
+    provider = Provider(directory.tls_uri.rstrip("/"), "replicator-s3cret", ca)
+    second = Server(tmp_path)
+    second.start()
+    try:
+        (tmp_path / "copy").mkdir()
+        wanted = dataclasses.replace(
+            directory.settings,
+            path=str(tmp_path / "copy"),
+            identities=[],
+            provider=provider,
+            ca_file=str(tmp_path / "provider.pem"),
+            uri=second.ldapi_uri,
+        )
+        for wrong, told in (
+            ({"password": "another-s3cret"}, "the password is wrong"),
+            ({"ca": pathlib.Path(Authority(tmp_path, "other").path).read_text()}, "its certificate is refused"),
+        ):
+            with pytest.raises(LdapFailed, match=told):
+                state(dataclasses.replace(wanted, provider=dataclasses.replace(provider, **wrong)), check=False)
+        assert actions(wanted)[-1] == f"wait for the first copy from {provider.uri}"
+        assert actions(wanted) == []
+        copy = connect(Login(second.ldapi_uri))
+        assert copy.search(TREE.image("desk", 2, "ram"), "base", "(objectClass=*)", ("1.1",))
+    finally:
+        second.stop()
+        actions(dataclasses.replace(directory.settings, identities=[dataclasses.replace(replicator, present=False)]))
 
 
 @pytest.mark.parametrize("password", ["", "a" * 257, "s3cret\nline", "s3cret\0"])
