@@ -15,6 +15,7 @@ import ctypes
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,12 @@ COLLECTION = "ansible_collections/stateless/linux"
 CACHE = pathlib.Path(os.environ["STATELESS_CACHE"])
 #: Seconds between two lines that say that a step is still at work.
 HEARTBEAT = 60
+#: How a line begins that says what failed: molecule and Ansible, pytest, the linters.
+SAYS_FAILURE = re.compile(
+    r'\s*(fatal:|failed: |FAILED |"(?:msg|assertion)":|ERROR|CRITICAL|E  +\w|TASK \[|Error|\S+:\d+:)'
+)
+#: Lines of a failed step that are said once more, under the last step.
+SAID_AGAIN = 10
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -122,7 +129,7 @@ class Run:
         self.copy = copy
         self.verbose = verbose
         self.passed = 0
-        self.failed = 0
+        self.failed: dict[str, list[str]] = {}
 
     def step(self, step: Step) -> None:
         """Run *step*, say how it ended, and show its output if it failed."""
@@ -140,9 +147,9 @@ class Run:
         if not problem:
             self.passed += 1
             return
-        self.failed += 1
+        lines = log.read_text(errors="replace").splitlines()
+        self.failed[step.name] = [problem, *why(lines)]
         if not self.verbose:
-            lines = log.read_text(errors="replace").splitlines()
             shown = lines[-200:]
             if len(lines) > len(shown):
                 print(f"    ... the last {len(shown)} of {len(lines)} lines:")
@@ -220,6 +227,17 @@ def last_line(log: pathlib.Path) -> str:
         stream.seek(max(0, log.stat().st_size - 4096))
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines()]
     return next((line.rstrip("* ")[:100] for line in reversed(lines) if line.strip("* ")), "")
+
+
+def why(lines: list[str]) -> list[str]:
+    """The last of *lines* that tell why a step failed: failures, and the headings of the tasks that had them."""
+    told = [line.rstrip("* ")[:1000] for line in lines if SAYS_FAILURE.match(line)]
+    kept = [
+        line
+        for line, after in zip(told, [*told[1:], ""])
+        if not line.startswith("TASK [") or after.startswith(("fatal:", "failed: ", "ERROR", "CRITICAL"))
+    ]
+    return (kept or [line[:1000] for line in lines if line.strip()])[-SAID_AGAIN:]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -314,7 +332,10 @@ def main() -> int:
                 run.step(step)
         except KeyboardInterrupt:
             return 130
-    print(f"{run.passed} passed, {run.failed} failed")
+    # Once more at the end, where it is read even if only the end was kept.
+    for name, said in run.failed.items():
+        print(f"{name} failed: " + "\n    ".join(said))
+    print(f"{run.passed} passed, {len(run.failed)} failed")
     return 1 if run.failed else 0
 
 
