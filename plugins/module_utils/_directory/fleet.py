@@ -132,8 +132,9 @@ def _groups(
 ) -> tuple[list[Group], dict[DnKey, list[Group]]]:
     """The groups in their order, and for each client's DN those that it is in."""
     attributes = ("cn", "member", "statelessPriority", *SAID)
-    asked = {dn: session.search(tree.groups, "one", any_of([("member", dn)]), attributes) for dn in clients[: _FEW + 1]}
     few = len(clients) <= _FEW
+    alone = clients if few else ()
+    asked = {dn: session.search(tree.groups, "one", any_of([("member", dn)]), attributes) for dn in alone}
     if few and narrow:
         entries = {dn: raw for found in asked.values() for dn, raw in found}
     else:
