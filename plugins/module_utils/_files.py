@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import json
@@ -17,12 +18,30 @@ import typing as t
 from ._errors import Busy
 from ._room import room_for
 
+#: Up to so many files each wait for the device; for more, one wait for the whole filesystem is shorter.
+_FEW = 64
+_libc = ctypes.CDLL(None, use_errno=True)
+
 
 def sync_directory(path: str) -> None:
     """Make the names in the directory *path* durable (fsync(2) of the directory)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_filesystem(path: str) -> None:
+    """Write everything of the filesystem of the directory *path* to its device: syncfs(2).
+
+    :raises OSError: something could not be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
     finally:
         os.close(descriptor)
 
@@ -36,25 +55,65 @@ def write(path: str, content: str | bytes, mode: int = 0o644, owner: tuple[int, 
 
     :raises Full: there is no room.
     """
-    data = content.encode() if isinstance(content, str) else content
     directory = os.path.dirname(path) or "."
     with room_for(path, directory):
         os.makedirs(directory, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(prefix=f".stateless-{os.path.basename(path)}:", dir=directory)
+        beside = _beside(path, content, mode, owner, sync=True)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                if owner is not None:
-                    os.fchown(stream.fileno(), *owner)
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
             os.rename(beside, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
             raise
     sync_directory(directory)
+
+
+def write_all(texts: t.Mapping[str, str], mode: int = 0o644) -> None:
+    """:func:`write` the files *texts* (by path), in directories that are there; all of them on one filesystem.
+
+    Each file is old or new; a run that is killed has written all, some or none of them. With many, nothing waits for each.
+
+    :raises Full: there is no room: no file was changed.
+    """
+    if len(texts) <= _FEW:
+        for path, text in texts.items():
+            write(path, text, mode)
+        return
+    directory = os.path.dirname(next(iter(texts)))
+    beside: dict[str, str] = {}
+    with room_for(f"{len(texts)} files", directory):
+        try:
+            for path, text in texts.items():
+                beside[path] = _beside(path, text, mode, None, sync=False)
+            sync_filesystem(directory)
+            for path in texts:
+                os.rename(beside[path], path)
+                del beside[path]
+        except BaseException:
+            for left in beside.values():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(left)
+            raise
+    sync_filesystem(directory)
+
+
+def _beside(path: str, content: str | bytes, mode: int, owner: tuple[int, int] | None, *, sync: bool) -> str:
+    """Write *content* into a new file beside *path*; return its name."""
+    prefix = f".stateless-{os.path.basename(path)}:"
+    descriptor, beside = tempfile.mkstemp(prefix=prefix, dir=os.path.dirname(path) or ".")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
+            os.fchmod(stream.fileno(), mode)
+            if sync:
+                os.fsync(stream.fileno())
+    except BaseException:
+        os.unlink(beside)
+        raise
+    return beside
 
 
 def write_json(path: str, value: t.Any, mode: int = 0o644) -> None:

@@ -16,7 +16,8 @@ import typing as t
 
 from ..._command import run
 from ..._errors import StatelessError
-from . import copying, mounting
+from ..._files import sync_filesystem
+from . import copying
 from .forward import ATTRIBUTES, BESIDE, CLEAR, TAKE, Known, Merge, Planner, Step, within
 from .kept import Journal, Report, Store
 from .log import Log, shown
@@ -129,7 +130,7 @@ class Carrier:
                 here = look(self._store.staged(path), known[path].image.content)
                 known[path] = Known(known[path].image, here or known[path].image)
         if merge.steps:
-            mounting.sync_filesystem(self.where)
+            sync_filesystem(self.where)
 
     def _copy(self, paths: list[str]) -> None:
         batch: list[str] = []
@@ -159,7 +160,7 @@ class Carrier:
                 continue
             report.conflicts.extend([] if overtaken is None else [overtaken])
         if journal.steps:
-            mounting.sync_filesystem(self.where)
+            sync_filesystem(self.where)
         self._store.write_baseline(journal.baseline)
         self._store.write_report(report)
         self._store.close_journal()

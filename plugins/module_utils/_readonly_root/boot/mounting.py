@@ -43,20 +43,6 @@ def bind(source: str, target: str, *, slave: bool) -> None:
         _mount(None, target, _MS_SLAVE)
 
 
-def sync_filesystem(path: str) -> None:
-    """Write everything of the filesystem of *path* to its device: syncfs(2).
-
-    :raises OSError: something could not be written.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
-    finally:
-        os.close(descriptor)
-
-
 def mount(*arguments: str) -> None:
     """mount(8) with *arguments*, which ends within :data:`PATIENCE`.
 
