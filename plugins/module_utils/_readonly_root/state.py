@@ -144,9 +144,8 @@ def _service(tree: Tree, now: Reader) -> list[Change]:
         return [*_link(tree, now, now.unit_file), *_no_service(tree)]
     file = f"{UNITS[0]}/{unit.NAME}"
     held = _read_bytes(tree, unit.PROGRAM)
-    packed = held if held is not None and program.is_current(held) else program.pack()
     return [
-        Change(unit.PROGRAM, held, packed, 0o755),
+        Change(unit.PROGRAM, held, program.SERVICE.instead_of(held), 0o755),
         Change(file, _read(tree, file), unit.TEXT),
         *_link(tree, now, file),
     ]

@@ -11,13 +11,15 @@ import subprocess
 import sys
 import zipfile
 
-from ansible_collections.stateless.linux.plugins.module_utils._readonly_root import program
+from ansible_collections.stateless.linux.plugins.module_utils._program import Program
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boot import service
+from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.program import SERVICE
 
 
 def test_it_runs_by_itself(tmp_path: pathlib.Path) -> None:
     """Without this collection, with the standard library alone: everything that is imported anywhere is inside."""
     packed = tmp_path / "packed"
-    packed.write_bytes(program.pack())
+    packed.write_bytes(SERVICE.packed)
     code = (
         "import sys, importlib, zipfile\n"
         "sys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
@@ -35,40 +37,42 @@ def test_it_runs_by_itself(tmp_path: pathlib.Path) -> None:
 
 
 def test_it_has_what_it_imports_and_nothing_else() -> None:
-    names = program.sources()
+    names = SERVICE.sources
     assert "stateless/_readonly_root/boot/service.py" in names
     assert "stateless/_readonly_root/layout.py" in names
     assert "stateless/_errors.py" in names
     assert "stateless/_readonly_root/program.py" not in names
     assert "stateless/_module.py" not in names
+    assert "stateless/_program.py" not in names
 
 
 def test_compiled_code_is_used_by_this_python(tmp_path: pathlib.Path) -> None:
     packed = tmp_path / "packed"
-    packed.write_bytes(program.pack())
+    packed.write_bytes(SERVICE.packed)
     code = "import sys; sys.path.insert(0, sys.argv[1]); import stateless._errors as e; print(e.__file__)"
     done = subprocess.run([sys.executable, "-IS", "-c", code, str(packed)], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("stateless/_errors.pyc")
 
 
 def test_the_same_source_is_the_same_program() -> None:
-    packed = program.pack()
-    program.pack.cache_clear()
-    program.sources.cache_clear()
-    assert program.pack() == packed
-    assert program.is_current(packed)
+    again = Program(service.__name__, "/usr/bin/python3 -IS")
+    assert again.packed == SERVICE.packed
+    assert SERVICE.is_current(again.packed)
+    assert SERVICE.instead_of(again.packed) is again.packed
+    assert SERVICE.instead_of(None) is SERVICE.packed
+    assert SERVICE.instead_of(b"#!/bin/sh\n") is SERVICE.packed
 
 
 def test_another_python_is_no_change_and_other_source_is() -> None:
     def repack(change: dict[str, bytes]) -> bytes:
         stream = io.BytesIO(b"#!/usr/bin/python3 -IS\n")
         stream.seek(0, io.SEEK_END)
-        with zipfile.ZipFile(io.BytesIO(program.pack())) as old, zipfile.ZipFile(stream, "w") as new:
+        with zipfile.ZipFile(io.BytesIO(SERVICE.packed)) as old, zipfile.ZipFile(stream, "w") as new:
             for name in old.namelist():
                 new.writestr(name, change.get(name, old.read(name)))
         return stream.getvalue()
 
-    assert program.is_current(repack({"stateless/_errors.pyc": b"of another one"}))
-    assert not program.is_current(repack({"stateless/_errors.py": b"x = 1\n"}))
-    assert not program.is_current(b"#!/bin/sh\n")
-    assert not program.is_current(program.pack()[:1000])
+    assert SERVICE.is_current(repack({"stateless/_errors.pyc": b"of another one"}))
+    assert not SERVICE.is_current(repack({"stateless/_errors.py": b"x = 1\n"}))
+    assert not SERVICE.is_current(b"#!/bin/sh\n")
+    assert not SERVICE.is_current(SERVICE.packed[:1000])
