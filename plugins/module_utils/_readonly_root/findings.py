@@ -25,10 +25,14 @@ FROM_INITRD = "/run/initramfs/state"
 _EXPORT = re.compile(r"[^/\s]+:/\S*")
 
 
-def check(tree: Tree, reader: Reader, arguments: str = "", state_root: str | None = None) -> Layout:
+def check(
+    tree: Tree, reader: Reader, arguments: str = "", state_root: str | None = None, *, measured: bool = True
+) -> Layout:
     """The :func:`layout` of *tree*, with everything in its findings that is wrong with it.
 
     :arg arguments: the kernel's, if the machine runs *tree*; else empty.
+    :arg state_root: see :func:`layout`.
+    :arg measured: whether to look if what is copied to the scratch fits, which reads whole trees.
     """
     plan = layout(tree, reader.dialect, arguments, state_root)
     text = _read(tree, FILE)
@@ -38,7 +42,7 @@ def check(tree: Tree, reader: Reader, arguments: str = "", state_root: str | Non
     mounts = _read(tree, fstab.FILE)
     found += [*mounts[1], *_fstab(mounts[0], plan), *_fstab_entries(mounts[0], parsed, plan)]
     found += [*_service(tree, reader, plan), *_host_name(tree, plan), *_from_initrd(tree, plan)]
-    found += [*_files_with_content(tree, plan), *too_large(tree, plan)]
+    found += [*_files_with_content(tree, plan), *(too_large(tree, plan) if measured else [])]
     if reader.dialect is not Dialect.OWN:
         found += _copied_once(plan)
     return Layout(plan.dialect, plan.settings, plan.binds, plan.ignored, (*found, *plan.findings))

@@ -16,7 +16,7 @@ from .._errors import InvalidValue, StatelessError
 from .boot import places
 from .files import ONCE_D
 from .findings import check
-from .layout import every_entry
+from .layout import every_entry, read_settings
 from .lists import RWTAB, RWTAB_OF_INITRD, is_ignored
 from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
@@ -37,23 +37,21 @@ def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
     """
     tree = tree_of(root)
     reads = reader(tree)
-    here = tree.root == "/"
-    plan = check(tree, reads, kernel_arguments(tree), None)
+    arguments = kernel_arguments(tree)
+    settings = read_settings(tree, reads.dialect, arguments)
     mounts: list[_mounts.Mount] = []
     # A chroot may have no /proc, and then knows of no mounts.
     with contextlib.suppress(OSError):
-        mounts = _mounts.mounts() if here else []
-    state_at = state_root or (_mounted(mounts, plan.settings.state_mount) if here else None)
-    if state_at is not None:
-        # Lists in the state itself may replace the image's.
-        plan = check(tree, reads, kernel_arguments(tree), state_at)
-        if reads.dialect is not Dialect.OWN:
-            plan = dataclasses.replace(plan, findings=(*plan.findings, *_stale(tree, plan, state_at)))
-    scratch_at = _mounted(mounts, plan.settings.rw_mount) or _mounted(mounts, places.SPARE_SCRATCH)
-    bound = _bound(mounts, {"scratch": scratch_at, "state": _mounted(mounts, plan.settings.state_mount)})
-    if bound:
-        # What would be measured is what is there by now, not what is copied at a boot.
-        plan = dataclasses.replace(plan, findings=tuple(one for one in plan.findings if one.code != "size"))
+        mounts = _mounts.mounts() if tree.root == "/" else []
+    scratch_at = _mounted(mounts, settings.rw_mount) or _mounted(mounts, places.SPARE_SCRATCH)
+    mounted_state = _mounted(mounts, settings.state_mount)
+    state_at = state_root or mounted_state
+    bound = _bound(mounts, {"scratch": scratch_at, "state": mounted_state})
+    # Lists in the state itself may replace the image's. What would be measured once something is bound is what is
+    # there by now, not what is copied at a boot.
+    plan = check(tree, reads, arguments, state_at, measured=not bound)
+    if state_at is not None and reads.dialect is not Dialect.OWN:
+        plan = dataclasses.replace(plan, findings=(*plan.findings, *_stale(tree, plan, state_at)))
     found = described(tree, reads, plan, state_at)
     found["bound"] = bound
     found["scratch"] = _use(scratch_at)

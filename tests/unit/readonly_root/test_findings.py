@@ -195,6 +195,14 @@ def test_what_does_not_fit(make: Make) -> None:
     assert sizes.measure(str(root / "nothing")) == 0
 
 
+def test_information_measures_once(make: Make, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make({**GOOD, **OURS, "etc/rwtab": "files /var/big\n"})
+    measure, measured = sizes.measure, []
+    monkeypatch.setattr(sizes, "measure", lambda path: measured.append(path) or measure(path))
+    information(str(root), str(tmp_path))
+    assert measured == [str(root / "var/big")]
+
+
 def test_information(make: Make, tmp_path: pathlib.Path) -> None:
     root = make({**GOOD, **OURS, "etc/rwtab": "empty /var/log\nempty /var/\udcff\n"})
     state = tmp_path / "state"
