@@ -71,9 +71,9 @@ def write(path: str, content: str | bytes, mode: int = 0o644, owner: tuple[int, 
 def write_all(texts: t.Mapping[str, str], mode: int = 0o644) -> None:
     """:func:`write` the files *texts* (by path), in directories that are there; all of them on one filesystem.
 
-    Each file is old or new; a run that is killed has written all, some or none of them. With many, nothing waits for each.
+    Each file is old or new; a run that is killed or fails has written all, some or none of them.
 
-    :raises Full: there is no room: no file was changed.
+    :raises Full: there is no room.
     """
     if len(texts) <= _FEW:
         for path, text in texts.items():
