@@ -59,13 +59,18 @@ def client_arguments(name: str, arguments: t.Sequence[str], host_name: bool) -> 
     return [*named, *arguments, client_argument(name)]
 
 
+def client_argument(name: str) -> str:
+    """The argument by which a client learns its name in the directory: in UTF-8, percent-encoded (RFC 3986)."""
+    return f"stateless.client={urllib.parse.quote(name, safe='')}"
+
+
 def told(command_line: str) -> dict[str, str]:
     """What the arguments ``stateless.NAME=VALUE`` of a kernel's command line say, by NAME; the last one counts."""
     words = (word.partition("=") for word in command_line.split())
     prefix = "stateless."
     found = {name[len(prefix) :]: value for name, equal, value in words if equal and name.startswith(prefix)}
     if "client" in found:
-        found["client"] = decode_name(found["client"])
+        found["client"] = urllib.parse.unquote(found["client"], errors="replace")
     return found
 
 

@@ -29,9 +29,10 @@ def script(server: Server, image: Image, image_format: str, extra: t.Sequence[st
     """The boot script of a format of *image*."""
     protosystem, serial = image.protosystem, image.serial
     if image_format == "nfs":
-        found = arguments.nfs_arguments(protosystem, serial, server.snapshot_mount(protosystem, serial))
+        mount = server.snapshot_mount(protosystem, serial)
+        found = arguments.nfs_arguments(protosystem, serial, mount, image.digest)
     else:
-        found = arguments.ram_arguments(protosystem, serial, image.formats["ram"]["file"])
+        found = arguments.ram_arguments(protosystem, serial, image.formats["ram"]["file"], image.digest)
     return ipxe.image_script(protosystem, serial, image_format, found, extra)
 
 

@@ -32,6 +32,31 @@ def test_a_client_learns_what_it_is() -> None:
         assert made == arguments.check_arguments("arguments", made)
 
 
+def test_a_client_reads_what_it_is_again() -> None:
+    for made in (
+        arguments.nfs_arguments("kiosk", 7, "/srv/stateless/snapshots/kiosk/7", "sha256:0a"),
+        arguments.ram_arguments("kiosk", 7, "root.squashfs", "sha256:0a"),
+    ):
+        said = arguments.told(" ".join(["initrd=initrd", *made, "stateless.watch", "quiet"]))
+        assert {**said, "format": "any"} == {
+            "protosystem": "kiosk",
+            "serial": "7",
+            "format": "any",
+            "digest": "sha256:0a",
+        }
+        assert made == arguments.check_arguments("arguments", made)
+    # A snapshot whose digest was not computed.
+    assert "digest" not in arguments.told(" ".join(arguments.ram_arguments("kiosk", 7, "root.squashfs")))
+    assert arguments.told("stateless.serial=1 stateless.serial=2") == {"serial": "2"}
+    assert arguments.told("") == {}
+
+
+@pytest.mark.parametrize("name", ["pc1", "Reception, 1st floor", "a=b%20c", "${net0/mac}", "m\u00fcller", "#\"'\\"])
+def test_a_client_learns_its_name_however_it_is_written(name: str) -> None:
+    made = arguments.client_arguments(name, ["stateless.client=other"], False)
+    assert arguments.told(" ".join(made)) == {"client": name}
+
+
 def test_each_format_names_its_root() -> None:
     nfs = arguments.nfs_arguments("kiosk", 7, "/srv/stateless/snapshots/kiosk/7")
     assert nfs[0].startswith("root=nfs4:${stateless-server}:/srv/stateless/snapshots/kiosk/7:ro")
