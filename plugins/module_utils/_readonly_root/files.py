@@ -11,8 +11,6 @@ from .._errors import InvalidValue
 from . import fstab, settings
 from .wanted import Storage, Wanted
 
-#: Paths whose state does not follow the image, one a line: our service's alone, since statetab has no room for it.
-ONCE_D = "/etc/stateless/statetab-once.d"
 #: What scratch and state have in their fstab entry: the service mounts them, not systemd.
 _FSTAB_OPTIONS = ("noauto",)
 

@@ -13,6 +13,7 @@ import re
 
 from . import fstab, settings
 from .layout import layout
+from .lists import FROM_INITRD
 from .model import Dialect, Finding, Keep, Layout, Level
 from .reader import Reader
 from .settings import FILE, Parsed
@@ -20,8 +21,6 @@ from .sizes import too_large
 from .tree import FILE as FILE_KIND
 from .tree import Tree, beneath
 
-#: What the initrd leaves for the scratch.
-FROM_INITRD = "/run/initramfs/state"
 _EXPORT = re.compile(r"[^/\s]+:/\S*")
 
 

@@ -14,20 +14,18 @@ import typing as t
 from .. import _mounts
 from .._errors import InvalidValue, StatelessError
 from .boot import places
-from .files import ONCE_D
 from .findings import check
 from .layout import every_entry, read_settings
-from .lists import RWTAB, RWTAB_OF_INITRD, is_ignored
+from .lists import RWTAB, RWTAB_OF_INITRD, once
 from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
 from .stale import stale
-from .tree import Tree, clean
-from .wanted import root_of
-
-#: Beneath the state's mount: what our service has to say about paths that the client and the image have changed.
-REPORT = "/.stateless/report.json"
+from .tree import Tree
+from .wanted import KEEP, root_of
 
 _SCRATCH_LISTS = (RWTAB, RWTAB_OF_INITRD)
+#: What the option ``keep`` has for each word of rwtab.
+_WORDS = {keep: word for word, keep in KEEP.items()}
 
 
 def information(root: str, state_root: str | None = None) -> dict[str, t.Any]:
@@ -82,7 +80,7 @@ def kernel_arguments(tree: Tree) -> str:
 def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = None) -> dict[str, t.Any]:
     """What both modules return."""
     want = plan.settings
-    fixed = _once(tree) if plan.dialect is Dialect.OWN else None
+    fixed = once(tree) if plan.dialect is Dialect.OWN else None
     gone = {(entry.file, entry.line, entry.path) for entry in plan.ignored}
     return {
         "settings": {
@@ -116,16 +114,6 @@ def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = No
     }
 
 
-def _once(tree: Tree) -> set[str]:
-    """The paths of which the state does not follow the image."""
-    found: set[str] = set()
-    for name in tree.names(ONCE_D):
-        with contextlib.suppress(OSError):
-            if not name.startswith(".") and not is_ignored(name, Dialect.OWN):
-                found |= {clean(line) for line in (tree.read(f"{ONCE_D}/{name}") or "").split("\n") if line[:1] == "/"}
-    return found
-
-
 def _stale(tree: Tree, plan: Layout, state_at: str) -> list[Finding]:
     if tree.root != "/":
         return stale(plan, tree.root, state_at)
@@ -138,11 +126,10 @@ def _stale(tree: Tree, plan: Layout, state_at: str) -> list[Finding]:
 
 
 def _entry(entry: Entry) -> dict[str, t.Any]:
-    words = {"empty": "nothing", "dirs": "directories", "files": "everything"}
     return {
         "path": entry.path,
         "kind": "scratch" if entry.keep is not None or entry.file.startswith(_SCRATCH_LISTS) else "state",
-        "keep": words[entry.keep.value] if entry.keep is not None else None,
+        "keep": _WORDS[entry.keep] if entry.keep is not None else None,
         "file": entry.file,
         "line": entry.line,
         "written": entry.written,
@@ -205,11 +192,11 @@ def _use(where: str | None) -> dict[str, t.Any] | None:
 
 
 def _conflicts(state_at: str | None) -> list[dict[str, t.Any]]:
-    """What our service wrote down; nothing if it did not, or it cannot be read."""
+    """What our service wrote down (see its ``kept``); nothing if it did not, or it cannot be read."""
     if state_at is None:
         return []
     try:
-        with open(state_at + REPORT, encoding="utf-8", errors="surrogateescape") as stream:
+        with open(places.own_file(state_at, "report"), encoding="utf-8", errors="surrogateescape") as stream:
             report = json.load(stream)
     except (OSError, ValueError):
         return []

@@ -20,6 +20,10 @@ RWTAB = "/etc/rwtab"
 STATETAB = "/etc/statetab"
 #: What an initrd may add.
 RWTAB_OF_INITRD = "/run/initramfs/rwtab"
+#: What an initrd leaves to be copied to the scratch.
+FROM_INITRD = "/run/initramfs/state"
+#: Paths whose state does not follow the image, one a line: our service's alone, since statetab has no room for it.
+ONCE_D = "/etc/stateless/statetab-once.d"
 
 #: Files in rwtab.d and statetab.d whose names end so count for nobody.
 IGNORED_SUFFIXES = ("~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave")
@@ -111,6 +115,16 @@ def of_state_alone(tree: Tree, state: str) -> list[Finding]:
     own = Tree(state)
     found = [f"{STATETAB}.d/{name}" for name in own.names(f"{STATETAB}.d") if not name.startswith(".")]
     return [say.list_of_state_alone(own.host(file), file) for file in found if tree.resolve(file) is None]
+
+
+def once(tree: Tree) -> set[str]:
+    """The paths of which the state does not follow the image; links are not followed."""
+    found: set[str] = set()
+    for name in tree.names(ONCE_D):
+        if not name.startswith(".") and not is_ignored(name, Dialect.OWN):
+            read, _problem = read_lines(tree, f"{ONCE_D}/{name}")
+            found |= {clean(line.text) for line in read if line.text.startswith("/")}
+    return found
 
 
 def rwtab_line(line: Line, dialect: Dialect, tree: Tree) -> Read:

@@ -115,7 +115,7 @@ def _lists(tree: Tree, want: Wanted) -> list[Change]:
     first: list[Change] = []
     last: list[Change] = []
     if want.state is not None:
-        for base, lines in ((files.ONCE_D, sorted(want.once)), (f"{lists.STATETAB}.d", list(want.state))):
+        for base, lines in ((lists.ONCE_D, sorted(want.once)), (f"{lists.STATETAB}.d", list(want.state))):
             both, after = _by_way_of_both(tree, f"{base}/{want.name}", lines)
             first.append(both)
             last.insert(0, after)
@@ -225,5 +225,5 @@ def _ours(want: Wanted) -> list[str]:
     """Every file that this task might write."""
     paths = [SETTINGS, fstab.FILE, unit.PROGRAM, f"{UNITS[0]}/{unit.NAME}"]
     if want.name is not None:
-        paths += [f"{base}/{want.name}" for base in (f"{lists.RWTAB}.d", f"{lists.STATETAB}.d", files.ONCE_D)]
+        paths += [f"{base}/{want.name}" for base in (f"{lists.RWTAB}.d", f"{lists.STATETAB}.d", lists.ONCE_D)]
     return paths

@@ -26,7 +26,7 @@ import typing as t
 from ... import _files
 from . import copying
 from .forward import Baseline, Known, Step
-from .places import OWN
+from .places import OWN, own_file
 from .records import Record, paths
 
 _VERSION = 1
@@ -70,6 +70,7 @@ class Store:
     """The directory of its own of the state in *where*."""
 
     def __init__(self, where: str) -> None:
+        self._where = where
         self._own = f"{where}/{OWN}"
         self.new = f"{self._own}/new"
 
@@ -132,7 +133,7 @@ class Store:
         _files.remove(self._path("journal"))
 
     def _path(self, name: str) -> str:
-        return f"{self._own}/{name}.json"
+        return own_file(self._where, name)
 
     def _write(self, name: str, value: dict[str, t.Any]) -> None:
         # Names with any bytes come through: JSON in ASCII has an escape for each.

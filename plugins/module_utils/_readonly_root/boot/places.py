@@ -30,6 +30,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NAME_PATIENCE = 3
 
 
+def own_file(where: str, name: str) -> str:
+    """The file of that *name* which the state in *where* keeps for itself."""
+    return f"{where}/{OWN}/{name}.json"
+
+
 def scratch(settings: Settings, log: Log) -> str | None:
     """Mount the scratch, empty, and return where; ``None`` if there is no way."""
     where = settings.rw_mount

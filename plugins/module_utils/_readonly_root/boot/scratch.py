@@ -10,12 +10,10 @@ import os
 import typing as t
 
 from ..._errors import StatelessError
+from ..lists import FROM_INITRD
 from ..model import Bind, Entry, Keep
 from . import copying, mounting
 from .log import Log, shown
-
-#: What the initrd may leave to be copied.
-FROM_INITRD = "/run/initramfs/state"
 
 
 def fill(where: str, binds: t.Iterable[Bind], log: Log) -> list[Bind]:

@@ -15,8 +15,7 @@ import stat
 from ... import _files, _mounts
 from ..._command import run
 from ..._errors import StatelessError
-from .. import layout
-from ..lists import is_ignored
+from .. import layout, lists
 from ..model import Bind, Dialect, Finding, Level, Settings
 from ..settings import force
 from ..tree import Tree
@@ -25,8 +24,6 @@ from .log import Log, shown
 
 #: What was done at this boot, for who asks; its being there says that it was done.
 DONE = "/run/stateless/readonly-root.json"
-#: Lists of paths that do not move forward: one a line.
-ONCE = "/etc/stateless/statetab-once.d"
 #: Made by the machine, whatever the image has: never taken from a later one.
 _NOT_THE_IMAGES = ("/etc/machine-id",)
 #: On the kernel's command line of a machine that runs an image.
@@ -123,7 +120,8 @@ def _state(settings: Settings, arguments: str, given: set[str], lost: list[str],
     _tell(part.findings, log)
     binds = [bind for bind in part.binds if _has_way(where, bind.path, log)]
     roots = [bind.path for bind in binds]
-    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | once()
+    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES}
+    spare |= {os.path.realpath(path) for path in lists.once(Tree("/"))}
     try:
         carry.Carrier(where, log, through=lost).bring(roots, spare, kept.identity(arguments, roots, lost))
     except Exception as error:  # whatever goes wrong with what is new: what was kept is there
@@ -136,17 +134,6 @@ def _state(settings: Settings, arguments: str, given: set[str], lost: list[str],
         elif os.path.lexists(where + bind.path):
             log.problem(f"state: {shown(bind.path)} is not bound: {problem}")
     return scratch.bind_over(where, ready, slave=settings.slave_mounts, log=log)
-
-
-def once() -> set[str]:
-    """The paths that are copied to the state once, and do not move forward."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for name in sorted(os.listdir(ONCE)):
-            if not is_ignored(name, Dialect.OWN) and not name.startswith("."):
-                lines = _read(f"{ONCE}/{name}").split("\n")
-                found |= {os.path.realpath(line) for line in lines if line.startswith("/")}
-    return found
 
 
 def _has_way(where: str, path: str, log: Log) -> bool:
