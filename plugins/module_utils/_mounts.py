@@ -54,10 +54,10 @@ def mounts(table: str = "/proc/self/mountinfo") -> list[Mount]:
         fields, rest = own.split(" "), other.split(" ")
         found.append(
             Mount(
-                where=_unescape(fields[4]),
+                where=unescape(fields[4]),
                 device=fields[2],
                 fstype=rest[0],
-                source=_unescape(rest[1]),
+                source=unescape(rest[1]),
                 options=tuple(fields[5].split(",")),
             )
         )
@@ -82,8 +82,8 @@ def mounted_from(devices: t.Iterable[str]) -> list[Mount]:
     return [mount for mount in mounts() if mount.device in wanted]
 
 
-def _unescape(text: str) -> str:
-    r"""Undo the kernel's \040 for a space, and the like."""
+def unescape(text: str) -> str:
+    r"""Undo the \040 for a space, and the like, of the kernel's tables and fstab(5)."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 

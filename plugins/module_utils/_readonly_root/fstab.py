@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from .._mounts import unescape
+
 FILE = "/etc/fstab"
 
 #: Before the line that a line of / was.
@@ -51,7 +53,7 @@ def parse(text: str) -> list[Mount]:
 
 def _plain(word: str) -> str:
     """*word* without the escapes of fstab(5), and without a slash at its end."""
-    text = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), word)
+    text = unescape(word)
     return text.rstrip("/") or "/" if text.startswith("/") else text
 
 
