@@ -198,16 +198,23 @@ def _without_covered(tree: Tree, part: Part, dialect: Dialect, wanted: Settings)
     return Part(tuple(binds), tuple(ignored), tuple(findings))
 
 
-def scratch(tree: Tree, dialect: Dialect, wanted: Settings) -> Part:
-    """What rwtab comes to: the outermost paths, each with everything that is copied for it."""
-    entries, rest = _followed(tree, dialect, wanted, _candidates(tree, dialect, lists.RWTAB))
-    findings = list(rest.findings)
+def _first(entries: list[Entry], dialect: Dialect) -> tuple[dict[str, Entry], list[Finding]]:
+    """The first entry of each path, and what there is to say about the others."""
     first: dict[str, Entry] = {}
+    findings: list[Finding] = []
     for entry in entries:
         if entry.path in first:
             findings.append(say.duplicate(entry, first[entry.path], dialect))
         else:
             first[entry.path] = entry
+    return first, findings
+
+
+def scratch(tree: Tree, dialect: Dialect, wanted: Settings) -> Part:
+    """What rwtab comes to: the outermost paths, each with everything that is copied for it."""
+    entries, rest = _followed(tree, dialect, wanted, _candidates(tree, dialect, lists.RWTAB))
+    first, twice = _first(entries, dialect)
+    findings = [*rest.findings, *twice]
     binds: list[Bind] = []
     ignored = list(rest.ignored)
     for path, entry in first.items():
@@ -236,13 +243,8 @@ def state(tree: Tree, dialect: Dialect, wanted: Settings, state_root: str | None
     :arg state_root: where the state is mounted, as seen from outside of *tree*.
     """
     entries, rest = _followed(tree, dialect, wanted, _candidates(tree, dialect, lists.STATETAB, state_root))
-    findings = list(rest.findings)
-    first: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.path in first:
-            findings.append(say.duplicate(entry, first[entry.path], dialect))
-        else:
-            first[entry.path] = entry
+    first, twice = _first(entries, dialect)
+    findings = [*rest.findings, *twice]
     binds: list[Bind] = []
     seen: list[Entry] = []
     for path, entry in first.items():
