@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What slapd's own configuration (cn=config) should say for the directory: values, nothing is read or changed."""
+"""What slapd's own configuration (cn=config) should say for the directory: values, none of it is read or changed."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import re
 import typing as t
 from urllib.parse import quote
@@ -45,6 +46,11 @@ class Provider:
     password: str = dataclasses.field(repr=False)
     ca: str
     mirror: bool = False
+
+
+def has_module(module_path: str, name: str) -> bool:
+    """Whether slapd has the file of a module; without one it is built in, or missing."""
+    return any(os.path.exists(os.path.join(module_path, f"{name}.{end}")) for end in ("so", "la"))
 
 
 def schema_of(text: str) -> tuple[str, Attributes]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing as t
 
 from ..._command import find, run
@@ -15,7 +14,7 @@ from ..connection import ldap
 from ..passwords import Hashes, check_password
 from ..session import Passwords
 from ..tree import KINDS, Tree
-from .config import ARGON2
+from .config import ARGON2, has_module
 from .draft import Draft
 from .entries import Attributes, Entry, encoded
 
@@ -115,12 +114,7 @@ def hashed(password: str, module_path: str) -> str:
     Clients' are not, since there are thousands of them, and the server may be another that has no such module.
     slappasswd(8) reads it from its standard input: a process list never shows it.
     """
-    if not has_argon2(module_path):
+    if not has_module(module_path, ARGON2):
         return Hashes({"": password}).of("")
     how = ["-h", "{ARGON2}", "-o", f"module-path={module_path}", "-o", f"module-load={ARGON2}"]
     return run([find("slappasswd", "slapd"), "-n", *how, "-T", "/dev/stdin"], stdin=password).strip()
-
-
-def has_argon2(module_path: str) -> bool:
-    """Whether slapd has its module for Argon2."""
-    return any(os.path.exists(os.path.join(module_path, f"{ARGON2}.{end}")) for end in ("so", "la"))

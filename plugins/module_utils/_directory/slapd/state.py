@@ -133,12 +133,7 @@ def _modules(draft: Draft, settings: Settings) -> None:
     copies = settings.provider is not None and not settings.provider.mirror
     wanted = [*config.MODULES, *([] if copies else config.RULES), config.ARGON2]
     # A module without a file is built in, or, as Argon2, not needed.
-    missing = [
-        name
-        for name in wanted
-        if name not in loaded
-        and any(os.path.exists(os.path.join(settings.module_path, f"{name}.{end}")) for end in ("so", "la"))
-    ]
+    missing = [name for name in wanted if name not in loaded and config.has_module(settings.module_path, name)]
     if not missing:
         return
     for dn, found in lists.items():
