@@ -60,9 +60,10 @@ def prepare(want: Wanted) -> Outcome:
     overruled = forced(settings_.parse(future.read(SETTINGS) or ""), then.dialect, kernel_arguments(tree))
     found = dataclasses.replace(found, findings=(*overruled, *found.findings))
     warnings = _judge(found.findings, want)
+    shortest = net(changes)
     plan = Plan(
-        {change.path: shown(change.before, change.link) for change in net(changes)},
-        {change.path: shown(change.after, change.link) for change in net(changes)},
+        {change.path: shown(change.before, change.link) for change in shortest},
+        {change.path: shown(change.after, change.link) for change in shortest},
         clearing(tree, _ours(want)) + steps_of(tree, changes, directories),
     )
     result = described(future, then, found)
