@@ -65,8 +65,8 @@ class Program:
     def packed(self) -> bytes:
         """The program.
 
-        Compiled code is beside the source, for the Python that runs this; another one takes the source. That saves a
-        tenth of a second of every start.
+        Compiled code is beside the source, so that the Python that runs this compiles nothing at a start; another one
+        takes the source.
         """
         stream = io.BytesIO()
         stream.write(self._first)
