@@ -111,7 +111,7 @@ def read(session: Session, tree: Tree, names: t.Sequence[str] = (), macs: t.Sequ
     base = session.search(tree.clients, "base", "(objectClass=*)", SAID)
     default = Said.of(base[0][1]) if base else Said()
     said = [default, *(one.said for one in clients), *(one.said for one in groups)]
-    protosystems = _protosystems(session, tree, [one.protosystem for one in said] if narrow else None)
+    protosystems = read_protosystems(session, tree, [one.protosystem for one in said] if narrow else None)
     return Fleet(sorted(clients, key=lambda one: key(one.name)), groups, protosystems, default, tree.clients)
 
 
@@ -158,7 +158,7 @@ def _group(tree: Tree, dn: str, raw: Raw) -> Group:
     return Group(name_of(dn), dn, priority(raw), Said.of(raw), known)
 
 
-def _protosystems(session: Session, tree: Tree, names: t.Iterable[str] | None) -> dict[str, Protosystem]:
+def read_protosystems(session: Session, tree: Tree, names: t.Iterable[str] | None) -> dict[str, Protosystem]:
     """The protosystems *names*, or all."""
     bases = [tree.protosystems] if names is None else [tree.protosystem(name) for name in {*names} if name]
     entries = [one for base in bases for one in session.search(base, "sub", "(objectClass=*)", ("*",))]
