@@ -507,9 +507,11 @@ def test_a_file_of_that_name_is_the_clients() -> None:
 
 
 def test_opted_out_of_moving_forward() -> None:
-    once = {"/etc/stateless/statetab-once.d/test": "# a comment\n/srv/a\n"}
+    once = {"/etc/stateless/statetab-once.d/test": "# a comment\n /srv/a \r\n/srv\n"}
     with client("/srv/a\n/srv/b\n") as machine:
-        machine.boot(once)
+        done = machine.boot(once)[0]
+        assert (done.status, done.problems) == (0, "")
+        assert "statetab-once.d/test, line 3: '/srv': No list of the state names /srv" in done.notes
         new = {**once, "/srv/a/other": "new", "/srv/b/file": "new"}
 
         def look() -> tuple[str, str]:

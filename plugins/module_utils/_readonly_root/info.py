@@ -80,7 +80,7 @@ def kernel_arguments(tree: Tree) -> str:
 def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = None) -> dict[str, t.Any]:
     """What both modules return."""
     want = plan.settings
-    fixed = once(tree) if plan.dialect is Dialect.OWN else None
+    fixed = {entry.path for entry in once(tree).entries} if plan.dialect is Dialect.OWN else None
     gone = {(entry.file, entry.line, entry.path) for entry in plan.ignored}
     return {
         "settings": {

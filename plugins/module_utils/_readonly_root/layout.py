@@ -17,6 +17,7 @@ import dataclasses
 import os
 import re
 
+from .._errors import StatelessError
 from . import lists, say
 from . import settings as settings_
 from .model import Bind, Dialect, Entry, Finding, Keep, Layout, Settings
@@ -25,11 +26,15 @@ from .tree import DIRECTORY, Tree, beneath, join
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The scratch or the state half of a :class:`Layout`."""
+    """The scratch or the state half of a :class:`Layout`.
+
+    :ivar once: the paths that are copied to the state once and do not follow the image, their links followed.
+    """
 
     binds: tuple[Bind, ...]
     ignored: tuple[Entry, ...]
     findings: tuple[Finding, ...]
+    once: frozenset[str] = frozenset()
 
 
 class View(Tree):
@@ -257,7 +262,30 @@ def state(tree: Tree, dialect: Dialect, wanted: Settings, state_root: str | None
         seen.append(entry)
         if outer is None or dialect is not Dialect.OWN:
             binds.append(Bind(path, wanted.state_mount + path, "state", (entry,)))
-    return _without_covered(tree, Part(tuple(binds), rest.ignored, tuple(findings)), dialect, wanted)
+    part = _without_covered(tree, Part(tuple(binds), rest.ignored, tuple(findings)), dialect, wanted)
+    return _with_once(tree, part) if dialect is Dialect.OWN else part
+
+
+def _with_once(tree: Tree, part: Part) -> Part:
+    """*part* with the paths that do not follow the image, and what is wrong with their lists."""
+    read = lists.once(tree)
+    findings = [*part.findings, *read.findings]
+    named = [*(bind.path for bind in part.binds), *(entry.path for entry in part.ignored)]
+    found: set[str] = set()
+    for entry in read.entries:
+        path = _place(tree, entry.path)
+        found.add(path)
+        if not any(one == above or beneath(one, above) for one in (path, entry.path) for above in named):
+            findings.append(say.unmatched(entry))
+    return dataclasses.replace(part, findings=tuple(findings), once=frozenset(found))
+
+
+def _place(tree: Tree, path: str) -> str:
+    """Where *path* is or, made by a client, would be."""
+    try:
+        return tree.place(path)
+    except StatelessError:
+        return path
 
 
 def _outermost(path: str, among: dict[str, Entry]) -> Entry | None:

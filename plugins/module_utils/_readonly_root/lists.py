@@ -22,8 +22,8 @@ STATETAB = "/etc/statetab"
 RWTAB_OF_INITRD = "/run/initramfs/rwtab"
 #: What an initrd leaves to be copied to the scratch.
 FROM_INITRD = "/run/initramfs/state"
-#: Paths whose state does not follow the image, one a line: our service's alone, since statetab has no room for it.
-ONCE_D = "/etc/stateless/statetab-once.d"
+#: Paths whose state does not follow the image, in this with .d: our service's alone, since statetab has no room for it.
+ONCE = "/etc/stateless/statetab-once"
 
 #: Files in rwtab.d and statetab.d whose names end so count for nobody.
 IGNORED_SUFFIXES = ("~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave")
@@ -48,11 +48,16 @@ def is_ignored(name: str, dialect: Dialect) -> bool:
 
 
 def files(tree: Tree, base: str, dialect: Dialect) -> tuple[list[str], list[Finding]]:
-    """The lists that count: *base*, then those in *base*.d, then the initrd's; and what is wrong with the others."""
+    """The lists that count: *base*, then those in *base*.d, then the initrd's; and what is wrong with the others.
+
+    Of :data:`ONCE` there are only those in the directory.
+    """
     found: list[str] = []
     findings: list[Finding] = []
     directory = base + ".d"
-    candidates = [base] + [f"{directory}/{name}" for name in tree.names(directory) if not name.startswith(".")]
+    candidates = [f"{directory}/{name}" for name in tree.names(directory) if not name.startswith(".")]
+    if base != ONCE:
+        candidates.insert(0, base)
     if base == RWTAB:
         candidates.append(RWTAB_OF_INITRD)
     for file in candidates:
@@ -117,14 +122,22 @@ def of_state_alone(tree: Tree, state: str) -> list[Finding]:
     return [say.list_of_state_alone(own.host(file), file) for file in found if tree.resolve(file) is None]
 
 
-def once(tree: Tree) -> set[str]:
-    """The paths of which the state does not follow the image; links are not followed."""
-    found: set[str] = set()
-    for name in tree.names(ONCE_D):
-        if not name.startswith(".") and not is_ignored(name, Dialect.OWN):
-            read, _problem = read_lines(tree, f"{ONCE_D}/{name}")
-            found |= {clean(line.text) for line in read if line.text.startswith("/")}
-    return found
+def once(tree: Tree) -> Read:
+    """The paths of which the state does not follow the image, one a line; neither patterns nor links are followed."""
+    entries: list[Entry] = []
+    ignored: list[Entry] = []
+    counting, findings = files(tree, ONCE, Dialect.OWN)
+    for file in counting:
+        found, problem = read_lines(tree, file)
+        findings += [problem] if problem is not None else []
+        for line in found:
+            text = line.text.strip(" \t\r")
+            if text and not text.startswith("#"):
+                read = _read(line, [text], None, [])
+                entries += read.entries
+                ignored += read.ignored
+                findings += read.findings
+    return Read(tuple(entries), tuple(ignored), tuple(findings))
 
 
 def rwtab_line(line: Line, dialect: Dialect, tree: Tree) -> Read:

@@ -169,6 +169,13 @@ def gone(entry: Entry, under: Bind) -> Finding:
     return _of_entry(entry, Level.ERROR, "swallowed", reason, remedy)
 
 
+def unmatched(entry: Entry) -> Finding:
+    """For a path that is to be copied once, and that is not in the state."""
+    reason = f"No list of the state names {entry.path} or a directory above it: the line has no effect."
+    remedy = "Write a path that is in statetab.d, or one beneath it; or remove the line."
+    return _of_entry(entry, Level.WARNING, "unmatched", reason, remedy)
+
+
 def link(entry: Entry, leads_to: str, dialect: Dialect) -> Finding:
     reason = f"It is a symbolic link to {leads_to}, and the service of EL7 to EL9 binds the wrong thing for a link."
     return _of_entry(entry, _unless_ours(dialect), "symlink", reason, f"Name {leads_to}.")

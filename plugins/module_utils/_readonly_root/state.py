@@ -116,8 +116,8 @@ def _lists(tree: Tree, want: Wanted) -> list[Change]:
     first: list[Change] = []
     last: list[Change] = []
     if want.state is not None:
-        for base, lines in ((lists.ONCE_D, sorted(want.once)), (f"{lists.STATETAB}.d", list(want.state))):
-            both, after = _by_way_of_both(tree, f"{base}/{want.name}", lines)
+        for base, lines in ((lists.ONCE, sorted(want.once)), (lists.STATETAB, list(want.state))):
+            both, after = _by_way_of_both(tree, f"{base}.d/{want.name}", lines)
             first.append(both)
             last.insert(0, after)
     if want.scratch is not None:
@@ -226,5 +226,5 @@ def _ours(want: Wanted) -> list[str]:
     """Every file that this task might write."""
     paths = [SETTINGS, fstab.FILE, unit.PROGRAM, f"{UNITS[0]}/{unit.NAME}"]
     if want.name is not None:
-        paths += [f"{base}/{want.name}" for base in (f"{lists.RWTAB}.d", f"{lists.STATETAB}.d", lists.ONCE_D)]
+        paths += [f"{base}.d/{want.name}" for base in (lists.RWTAB, lists.STATETAB, lists.ONCE)]
     return paths

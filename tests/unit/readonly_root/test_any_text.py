@@ -27,15 +27,16 @@ TEXT = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
 @settings(max_examples=300, deadline=None)
-@given(rwtab=TEXT, statetab=TEXT, config=TEXT)
-def test_a_plan_of_anything(rwtab: str, statetab: str, config: str) -> None:
+@given(rwtab=TEXT, statetab=TEXT, once=TEXT, config=TEXT)
+def test_a_plan_of_anything(rwtab: str, statetab: str, once: str, config: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
-        for directory in ("etc/sysconfig", "a/b", "x y"):
+        for directory in ("etc/sysconfig", "etc/stateless/statetab-once.d", "a/b", "x y"):
             (root / directory).mkdir(parents=True)
         (root / "l").symlink_to("a")
-        for file, text in (("etc/rwtab", rwtab), ("etc/statetab", statetab), ("etc/sysconfig/readonly-root", config)):
-            (root / file).write_bytes(text.encode("utf-8", "surrogateescape"))
+        texts = {"rwtab": rwtab, "statetab": statetab, "stateless/statetab-once.d/x": once}
+        for file, text in {**texts, "sysconfig/readonly-root": config}.items():
+            (root / "etc" / file).write_bytes(text.encode("utf-8", "surrogateescape"))
         for dialect in Dialect:
             plan = layout(Tree(name), dialect, "readonlyroot")
             for bind in plan.binds:

@@ -37,6 +37,7 @@ EL7 = {
     "usr/lib/systemd/system/rhel-readonly.service": "[Unit]\n",
     "etc/systemd/system/local-fs.target.wants/rhel-readonly.service": "->/usr/lib/systemd/system/rhel-readonly.service",
 }
+ONCE = "etc/stateless/statetab-once.d"
 SETTINGS = "READONLY=yes\nRW_MOUNT=/mnt/rw\nSTATE_MOUNT=/mnt/state\nSTATE_LABEL=state\n"
 #: Where nothing is wrong.
 GOOD: dict[str, str | None] = {
@@ -125,6 +126,12 @@ FINDINGS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any], dict[str, t.A
     ("content", "warning", {"etc/rwtab": "empty /etc/fstab\n"}, {"etc/rwtab": "empty /etc/machine-id\n"}, OURS),
     ("content", "warning", {"etc/rwtab": "dirs /etc/fstab\n"}, {"etc/rwtab": "files /etc/fstab\n"}, OURS),
     ("missing", "warning", {"etc/rwtab": "empty /x\n"}, {}, OURS),
+    ("unmatched", "warning", {f"{ONCE}/a": "# why\n\n/var/log\n"}, {f"{ONCE}/a": "  /etc/machine-id \r\n"}, OURS),
+    ("unmatched", "warning", {f"{ONCE}/a": "/etc\n"}, {f"{ONCE}/a": "/etc/machine-id/x"}, OURS),
+    ("relative", "error", {f"{ONCE}/a": "etc/machine-id\n"}, {f"{ONCE}.old/a": "etc/machine-id\n"}, OURS),
+    ("dotdot", "error", {f"{ONCE}/a": "/etc/../etc/machine-id\n"}, {f"{ONCE}/.a": "/..\n"}, OURS),
+    ("skipped", "warning", {f"{ONCE}/a.dpkg-old": "/x\n"}, {}, OURS),
+    ("not-a-file", "error", {f"{ONCE}/a/": None}, {ONCE: "/x\n"}, OURS),
 ]
 
 

@@ -15,7 +15,7 @@ import stat
 from ... import _files, _mounts
 from ..._command import run
 from ..._errors import StatelessError
-from .. import layout, lists
+from .. import layout
 from ..model import Bind, Dialect, Finding, Level, Settings
 from ..settings import force
 from ..tree import Tree
@@ -120,8 +120,7 @@ def _state(settings: Settings, arguments: str, given: set[str], lost: list[str],
     _tell(part.findings, log)
     binds = [bind for bind in part.binds if _has_way(where, bind.path, log)]
     roots = [bind.path for bind in binds]
-    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES}
-    spare |= {os.path.realpath(path) for path in lists.once(Tree("/"))}
+    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | part.once
     try:
         carry.Carrier(where, log, through=lost).bring(roots, spare, kept.identity(arguments, roots, lost))
     except Exception as error:  # whatever goes wrong with what is new: what was kept is there
