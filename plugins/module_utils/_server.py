@@ -83,6 +83,11 @@ class Server:
         """The pointer file of a channel, replaced by rename."""
         return os.path.join(self.www, "images", protosystem, "channels", f"{channel}.ipxe")
 
+    @property
+    def boot(self) -> str:
+        """The directory of the boot scripts: ``default.ipxe``, and in ``clients`` one of each machine."""
+        return os.path.join(self.www, "boot")
+
     # -- locks (on a tmpfs: a reboot clears them)
     def content_lock(self, protosystem: str) -> str:
         """Held shared by whoever runs something inside *protosystem*, exclusively while a snapshot is taken."""
@@ -91,6 +96,11 @@ class Server:
     def change_lock(self, protosystem: str) -> str:
         """Held exclusively by the one run that changes *protosystem*, its snapshots, images or channels."""
         return f"/run/stateless/lock/{protosystem}.change"
+
+    @property
+    def boot_lock(self) -> str:
+        """Held exclusively by the one run that writes boot scripts. No protosystem's lock has such a name."""
+        return "/run/stateless/lock/boot"
 
 
 def load(path: str = CONFIGURATION) -> Server:
