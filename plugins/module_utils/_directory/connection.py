@@ -19,7 +19,7 @@ except ImportError as error:
 else:
     MISSING = None
 
-#: Seconds to wait for a connection, and for an answer.
+#: Seconds to wait for a connection, and for an answer, if nothing else is said.
 TIMEOUT = 10
 
 _WORDS = {
@@ -40,7 +40,7 @@ _WORDS = {
     "SIZELIMIT_EXCEEDED": "the server lets this identity read no more entries (olcLimits, olcSizeLimit)",
     "UNWILLING_TO_PERFORM": "the server does not do that, or is a copy that is only read: use its provider",
     "INAPPROPRIATE_AUTH": "there is no such identity, or it has no password",
-    "TIMEOUT": f"no answer in {TIMEOUT} seconds",
+    "TIMEOUT": "the server does not answer in time",
 }
 
 

@@ -43,6 +43,8 @@ class Login:
     ca_path: str = ""
     client_cert: str = ""
     client_key: str = ""
+    #: seconds to wait for a connection, and for each answer
+    timeout: int = TIMEOUT
 
     @property
     def encrypted(self) -> bool:
@@ -92,6 +94,11 @@ class Session:
     def __init__(self, link: t.Any, who: str) -> None:
         self._link = link
         self.who = who
+
+    def identity(self) -> str:
+        """The DN that the server takes this session for (RFC 4532); empty: one without a DN, or it does not say."""
+        said = str(explained(f"{self.who}: ask who that is", self._link.whoami_s))
+        return said[len("dn:") :] if said.startswith("dn:") else ""
 
     def search(self, base: str, scope: str, filter_: str, names: t.Sequence[str] = ("*",)) -> list[tuple[str, Raw]]:
         """The entries found, with their DNs; none if *base* does not exist or is not to be seen.
@@ -143,8 +150,9 @@ class Session:
 def _opened(login: Login) -> t.Any:
     """A connection, encrypted as *login* wants it; nobody is logged in."""
     link = ldap.initialize(login.uri)
-    for option, value in ((ldap.OPT_NETWORK_TIMEOUT, TIMEOUT), (ldap.OPT_TIMEOUT, TIMEOUT), (ldap.OPT_REFERRALS, 0)):
-        link.set_option(option, value)
+    link.set_option(ldap.OPT_NETWORK_TIMEOUT, login.timeout)
+    link.set_option(ldap.OPT_TIMEOUT, login.timeout)
+    link.set_option(ldap.OPT_REFERRALS, 0)
     demand = ldap.OPT_X_TLS_DEMAND if login.validate_certs else ldap.OPT_X_TLS_NEVER
     link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, demand)
     for option, path in (
@@ -198,7 +206,8 @@ def connect(login: Login) -> Session:
 def _refusals(login: Login) -> str:
     """Why no server is reached by TLS; empty if that is not why."""
     secure = [uri for uri in login.uri.split() if uri.lower().startswith("ldaps:" if not login.start_tls else "ldap")]
-    found = [refusal(uri, login.ca_path or None, TIMEOUT) for uri in secure if not uri.lower().startswith("ldapi:")]
+    remote = [uri for uri in secure if not uri.lower().startswith("ldapi:")]
+    found = [refusal(uri, login.ca_path or None, login.timeout) for uri in remote]
     return "; ".join(found) if all(found) else ""
 
 
