@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ._errors import StatelessError
+
 
 @dataclasses.dataclass(frozen=True)
 class Step:
@@ -15,6 +17,10 @@ class Step:
 
     text: str
     act: t.Callable[[], object]
+    #: has it as it was before, whether :attr:`act` came to its end, or part of the way; None: nothing is to be done
+    undo: t.Callable[[], object] | None = None
+    #: what was done before it is not undone any more, since it takes away what that would need
+    final: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +40,32 @@ class Plan:
         return bool(self.steps)
 
     def act(self) -> None:
-        """Do every step, in order."""
+        """Do every step, in order. If one fails, what can be undone of those before it is, the last first.
+
+        :raises StatelessError: a step failed, and undoing did, too.
+        """
+        begun: list[Step] = []
         for step in self.steps:
-            step.act()
+            begun = [step] if step.final else [*begun, step]
+            try:
+                step.act()
+            except BaseException as error:
+                failed = _undo(begun)
+                if failed and isinstance(error, StatelessError):
+                    raise StatelessError(f"{error}; not undone, so that the next run has to: {failed}") from error
+                raise
+
+
+def _undo(steps: t.Sequence[Step]) -> str:
+    """Undo *steps*, the last first, all that can be; return what could not, and why."""
+    failed = []
+    for step in reversed(steps):
+        try:
+            if step.undo is not None:
+                step.undo()
+        except (StatelessError, OSError) as error:
+            failed.append(f"{step.text} ({error})")
+    return "; ".join(failed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,12 @@ description:
   - Publishing is atomic. A client sees the whole image or none, and a published file never changes. A run that is
     killed leaves nothing visible, and the next run for the protosystem clears up.
   - Going back is pointing the channel at an older image. Nothing is built for that.
+  - If the server has a directory (C(server_directory) of the role P(stateless.linux.server#role)), the same is said
+    there. What fails half way is undone, in the directory and in files. The directory is logged in to and read first,
+    so that one that is away, or refuses to be written to, is told before anything was changed.
+  - Entries of snapshots and images follow what is published. Of channels, the directory says where they point, and
+    files follow; a channel that only has a file is written into the directory. Each run brings all of the protosystem
+    to that, also after one that was killed. Other attributes, such as C(description), stay as they are.
 author:
   - The stateless.linux contributors (!UNKNOWN)
 options:
@@ -32,7 +38,7 @@ options:
       - V(present) publishes the snapshot in the O(formats) that are missing, and then points O(channel) at it.
       - V(absent) withdraws the image O(serial), or removes the channel O(channel), whichever is given.
       - An image is not withdrawn while a channel points at it, nor, without O(force), while clients run it over
-        NFS. The snapshot stays.
+        NFS, or the directory has them boot this snapshot whatever a channel says. The snapshot itself stays.
     type: str
     choices: [present, absent]
     default: present
@@ -88,8 +94,8 @@ options:
     type: int
   force:
     description:
-      - With O(state=absent), withdraw the image even if clients run it over NFS. What they have not in memory, they
-        cannot read any more. Their open files are closed by making the NFS server forget these clients.
+      - With O(state=absent), withdraw the image even if clients run it over NFS, or the directory has them boot it. What
+        they have not in memory, they cannot read any more. Their open files are closed by making the NFS server forget these clients.
     type: bool
     default: false
   lock_timeout:
@@ -100,6 +106,9 @@ requirements:
   - a server set up by the role P(stateless.linux.server#role)
   - squashfs-tools or erofs-utils, for the format V(ram)
   - the NFS server of the kernel and its tools, for the format V(nfs)
+  - python-ldap, if the server has a directory
+notes:
+  - Where python-ldap is installed for the system's Python only, the module runs itself again with that.
 extends_documentation_fragment:
   - stateless.linux.attributes
 seealso:
@@ -252,6 +261,9 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stateless.linux.plugins.module_utils import _module
+from ansible_collections.stateless.linux.plugins.module_utils._directory.published import configured
+from ansible_collections.stateless.linux.plugins.module_utils._directory.settings import missing
+from ansible_collections.stateless.linux.plugins.module_utils._image.follow import NOBODY, Follower
 from ansible_collections.stateless.linux.plugins.module_utils._image.ram import Ram
 from ansible_collections.stateless.linux.plugins.module_utils._image.state import Wanted, present
 from ansible_collections.stateless.linux.plugins.module_utils._image.withdraw import absent
@@ -277,7 +289,11 @@ def main() -> None:
         required_if=[("state", "present", ("serial",))],
         supports_check_mode=True,
     )
+    _module.require(module, missing(), "python-ldap", "ldap")
     options = module.params
+
+    def follower() -> Follower:
+        return configured() or NOBODY
 
     def work() -> Outcome:
         if options["state"] == "absent":
@@ -289,6 +305,7 @@ def main() -> None:
                 options["force"],
                 module.check_mode,
                 options["lock_timeout"],
+                follower(),
             )
         wanted = Wanted(
             options["serial"],
@@ -298,7 +315,7 @@ def main() -> None:
             Ram(options["ram_filesystem"], options["ram_compression"], options["ram_compression_level"]),
             options["lock_timeout"],
         )
-        return present(load(), options["protosystem"], wanted, module.check_mode)
+        return present(load(), options["protosystem"], wanted, module.check_mode, follower())
 
     _module.state(module, work)
 

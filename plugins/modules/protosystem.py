@@ -15,6 +15,9 @@ description:
   - It is made from one of O(bootstrap), O(archive), O(tree) and O(machine). These are read only when it is made; of a
     protosystem that exists they are ignored.
   - A run that is killed while it makes a protosystem leaves none. The next run clears up.
+  - If the server has a directory (C(server_directory) of the role P(stateless.linux.server#role)), the protosystem has
+    an entry there, which is made, changed and removed with it. A directory that is away, or refuses that, is told
+    before anything was changed.
 author:
   - The stateless.linux contributors (!UNKNOWN)
 options:
@@ -145,6 +148,12 @@ options:
       - When it is booted, the default is V(host).
     type: str
     choices: [host, private, none]
+  default_channel:
+    description:
+      - The channel of clients that the directory has run this protosystem and for which it names no channel and no
+        snapshot. Empty is none; such a client is then not told what to run.
+      - A new one has V(stable) by default.
+    type: str
   timeout:
     description: Seconds that a protosystem may take to boot, and again to stop.
     type: int
@@ -158,6 +167,7 @@ requirements:
   - util-linux
   - for O(bootstrap) mmdebstrap or dnf, for O(archive) tar, for O(tree) and O(machine) rsync
   - systemd-nspawn for O(state=booted)
+  - python-ldap, if the server has a directory
 extends_documentation_fragment:
   - stateless.linux.attributes
 seealso:
@@ -252,6 +262,11 @@ protosystem:
       type: str
       returned: always
       sample: "2026-11-23T09:00:00+00:00"
+    default_channel:
+      description: The channel of clients for which none is named. Empty if there is none.
+      type: str
+      returned: always
+      sample: stable
     source:
       description: What it was made from, by the name of the option.
       type: dict
@@ -276,6 +291,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stateless.linux.plugins.module_utils import _module
+from ansible_collections.stateless.linux.plugins.module_utils._directory.published import configured
+from ansible_collections.stateless.linux.plugins.module_utils._directory.settings import missing
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
 from ansible_collections.stateless.linux.plugins.module_utils._protosystem.choose import choose
@@ -317,6 +334,7 @@ OPTIONS = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "filesystems": {"type": "list", "elements": "path", "default": []},
     "network": {"type": "str", "choices": ["host", "private", "none"]},
+    "default_channel": {"type": "str"},
     "timeout": {"type": "int", "default": 180},
     "force": {"type": "bool", "default": False},
 }
@@ -336,7 +354,7 @@ def work(options: t.Mapping[str, t.Any], check: bool) -> Outcome:
     """What the module does, apart from talking to Ansible."""
     server = load()
     if options["state"] == "absent":
-        return absent(server, options["name"], options["force"], check)
+        return absent(server, options["name"], options["force"], check, configured())
     wanted = Wanted(
         name=options["name"],
         state=options["state"],
@@ -344,9 +362,10 @@ def work(options: t.Mapping[str, t.Any], check: bool) -> Outcome:
         filesystem=options["filesystem"],
         source=choose(server, options),
         network=options["network"],
+        default_channel=options["default_channel"],
         timeout=options["timeout"],
     )
-    return present(server, wanted, check)
+    return present(server, wanted, check, configured())
 
 
 def main() -> None:
@@ -355,6 +374,7 @@ def main() -> None:
         mutually_exclusive=[("bootstrap", "archive", "tree", "machine")],
         supports_check_mode=True,
     )
+    _module.require(module, missing(), "python-ldap", "ldap")
     _module.state(module, lambda: work(module.params, module.check_mode))
 
 

@@ -82,6 +82,11 @@ protosystems:
       type: str
       returned: always
       sample: "2026-11-23T09:00:00+00:00"
+    default_channel:
+      description: The channel of clients for which none is named. Empty if there is none.
+      type: str
+      returned: always
+      sample: stable
     source:
       description: What it was made from, by the name of the option.
       type: dict

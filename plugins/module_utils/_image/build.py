@@ -12,7 +12,7 @@ import shutil
 import typing as t
 
 from .._boot import arguments, ipxe
-from .._files import sync_directory, write
+from .._files import remove, sync_directory, write
 from .._plan import Step
 from .._room import room_for
 from .._snapshot.manifest import view_snapshot
@@ -56,6 +56,11 @@ class Building:
 
     def __post_init__(self) -> None:
         self.beside = leftovers.beside(self.server, self.snapshot.protosystem, self.snapshot.serial, "new")
+        #: the image as it is; None: there is none
+        self.before: Image | None = None
+        if self.kernel is None:
+            kept = {name: how for name, how in self.image.formats.items() if name not in self.formats}
+            self.before = dataclasses.replace(self.image, formats=kept)
 
     def plan(self) -> list[Step]:
         """The steps that publish."""
@@ -69,14 +74,16 @@ class Building:
             text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
             steps.append(self._step(text, f"{settings['file']} of {snapshot}", self._make))
         text = f"publish {snapshot} as {' and '.join(self.formats)}"
-        return [*steps, self._step(text, f"the image of {snapshot}", self._publish)]
+        publishing = self._step(text, f"the image of {snapshot}", self._publish)
+        return [*steps, dataclasses.replace(publishing, undo=self._withdraw)]
 
     def _step(self, text: str, what: str, act: t.Callable[[], None]) -> Step:
         def with_room() -> None:
             with room_for(what, os.path.dirname(self.beside)):
                 act()
 
-        return Step(text, with_room)
+        # the next run would clear it, too, but it can be large
+        return Step(text, with_room, lambda: public.remove_tree(self.beside))
 
     def _copy(self, kernel: Kernel) -> None:
         public.make_directory(self.beside)
@@ -109,3 +116,33 @@ class Building:
         sync_directory(directory)
         manifest.store(directory, self.image)
         shutil.rmtree(self.beside)
+
+    def _withdraw(self) -> None:
+        """Undo :meth:`_publish`, however far it came."""
+        directory = self.server.image(self.snapshot.protosystem, self.snapshot.serial)
+        if self.before is None:
+            if os.path.isdir(directory):
+                hide(self.server, self.image)
+        else:
+            if manifest.find(self.server, self.image.protosystem, self.image.serial) != self.before:
+                manifest.store(directory, self.before)
+            for name in sorted(set(os.listdir(directory)) - self.before.names):
+                remove(os.path.join(directory, name))
+        for state in ("new", "old"):
+            public.remove_tree(leftovers.beside(self.server, self.image.protosystem, self.image.serial, state))
+
+
+def hide(server: Server, image: Image) -> None:
+    """Have nobody find *image* any more; its files are kept, see :func:`.leftovers.beside`."""
+    directory = server.image(image.protosystem, image.serial)
+    os.rename(directory, leftovers.beside(server, image.protosystem, image.serial, "old"))
+    sync_directory(os.path.dirname(directory))
+
+
+def show(server: Server, image: Image) -> None:
+    """Undo :func:`hide`."""
+    directory = server.image(image.protosystem, image.serial)
+    old = leftovers.beside(server, image.protosystem, image.serial, "old")
+    if not os.path.isdir(directory) and os.path.isdir(old):
+        os.rename(old, directory)
+        sync_directory(os.path.dirname(directory))

@@ -34,26 +34,57 @@ def channels(server: Server, protosystem: str) -> dict[str, int]:
     return found
 
 
-def pointing_at(server: Server, protosystem: str, serial: int) -> list[str]:
-    """The names of the channels that point at a serial."""
-    return [name for name, pointed in channels(server, protosystem).items() if pointed == serial]
+def settled(
+    protosystem: str, pointers: t.Mapping[str, int], meant: t.Mapping[str, int], published: t.Container[int]
+) -> tuple[dict[str, int], list[str]]:
+    """Where the pointer files are to point, and warnings of what they cannot follow.
+
+    :arg pointers: where they do.
+    :arg meant: where channels are meant to point, which counts; a channel that only has a file keeps that.
+    :arg published: the serials that a pointer can point at.
+    """
+    found, warnings = dict(pointers), []
+    for name, serial in meant.items():
+        if serial in published:
+            found[name] = serial
+        elif pointers.get(name) != serial:
+            stays = f"stays at serial {pointers[name]}" if name in pointers else "has no file"
+            warnings.append(
+                f"channel {name} of {protosystem} is to point at serial {serial}, which is not published: it {stays}"
+            )
+    return dict(sorted(found.items())), warnings
+
+
+def plan_all(server: Server, protosystem: str, pointers: t.Mapping[str, int]) -> list[Step]:
+    """The steps by which each of these channels points where it should."""
+    return [step for name, serial in pointers.items() for step in plan_point(server, protosystem, name, serial)]
 
 
 def plan_point(server: Server, protosystem: str, channel: str, serial: int) -> list[Step]:
     """The steps by which *channel* points at *serial*; none if it does so already."""
     path = server.channel(protosystem, channel)
     script = ipxe.channel_script(protosystem, channel, serial)
-    if read(path) == script:
+    before = read(path)
+    if before == script:
         return []
-    return [Step(f"point channel {channel} at serial {serial}", lambda: write(path, script))]
+    text = f"point channel {channel} at serial {serial}"
+    return [Step(text, lambda: write(path, script), lambda: _as_before(path, before))]
 
 
 def plan_remove(server: Server, protosystem: str, channel: str) -> list[Step]:
     """The steps by which *channel* does not exist."""
     path = server.channel(protosystem, channel)
-    if not os.path.exists(path):
+    before = read(path)
+    if before is None:
         return []
-    return [Step(f"remove channel {channel}", lambda: remove(path))]
+    return [Step(f"remove channel {channel}", lambda: remove(path), lambda: _as_before(path, before))]
+
+
+def _as_before(path: str, text: str | None) -> None:
+    if text is None:
+        remove(path)
+    else:
+        write(path, text)
 
 
 def get(server: Server, protosystem: str, channel: str) -> int:

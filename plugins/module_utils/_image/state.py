@@ -20,14 +20,17 @@ from .._protosystem import record as records
 from .._snapshot import manifest as snapshots
 from .._snapshot.take import timestamp
 from .._volumes.choose import open_store
-from . import channels, exports, leftovers, manifest, public, ram, share
+from . import channels, exports, follow, leftovers, manifest, ram, share
 from .build import Building, script
+from .follow import NOBODY
 from .kernel import choose
 from .manifest import FORMATS, Image
 
 if t.TYPE_CHECKING:
     from .._server import Server
     from .._snapshot.manifest import Snapshot
+    from .._volumes.store import Store
+    from .follow import Follower, Following
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +49,11 @@ class Wanted:
     lock_timeout: float = 60.0
 
 
-def present(server: Server, protosystem: str, wanted: Wanted, check: bool) -> Outcome:
-    """Publish a snapshot, then point a channel at it."""
+def present(server: Server, protosystem: str, wanted: Wanted, check: bool, follower: Follower = NOBODY) -> Outcome:
+    """Publish a snapshot, then point a channel at it.
+
+    :arg follower: who says the same elsewhere.
+    """
     check_name("protosystem", protosystem)
     check_serial("serial", wanted.serial)
     if wanted.channel is not None:
@@ -56,49 +62,97 @@ def present(server: Server, protosystem: str, wanted: Wanted, check: bool) -> Ou
         arguments.check_arguments("kernel_arguments", wanted.kernel_arguments)
     with records.changing(server, protosystem, wanted.lock_timeout):
         if check and wanted.formats and wanted.serial == snapshots.last_serial(server, protosystem) + 1:
-            return _expected(server, protosystem, wanted)
+            return _expected(server, protosystem, wanted, follower)
         snapshot = snapshots.get(server, protosystem, wanted.serial)
         before = manifest.find(server, protosystem, wanted.serial)
-        pointers = channels.channels(server, protosystem)
         missing = [name for name in FORMATS if name in wanted.formats and not (before and name in before.formats)]
         had = _kernel_arguments(server, before)
         extra = had if wanted.kernel_arguments is None else list(wanted.kernel_arguments)
+        # read before anything is looked at that takes long
+        meant = follower.channels(protosystem)
         image, building = _building(server, snapshot, wanted, before, missing, extra)
         nfs = "nfs" in image.formats
-        warnings = _lost(server, protosystem, wanted.channel, image)
+        pointing = _point(server, protosystem, wanted, image, meant, follower)
+        warnings = [*pointing.warnings, *_lost(server, protosystem, wanted.channel, image)]
+        following = pointing.following
 
         store = open_store(server)
         steps = leftovers.plan(server, store, protosystem, wanted.serial if nfs else None, warnings)
-        steps += share.plan_shared(server, store, snapshot) if nfs else []
+        steps += following.first
+        sharing = share.plan_shared(server, store, snapshot) if nfs else []
+        if sharing and "nfs" in missing:
+            sharing[0] = dataclasses.replace(sharing[0], undo=lambda: _unshare(server, store, protosystem, wanted))
+        steps += sharing
         steps += building.plan() if building else []
         steps += _plan_scripts(server, before, extra)
-        after = dict(pointers)
-        if wanted.channel is not None:
-            steps += channels.plan_point(server, protosystem, wanted.channel, wanted.serial)
-            after[wanted.channel] = wanted.serial
+        steps += [*following.come, *pointing.steps, *following.go]
+        after = pointing.after
         plan = Plan(
-            _state(before, had, pointers, wanted.channel), _state(image, extra, after, wanted.channel), tuple(steps)
+            _state(before, had, pointing.before, after, wanted.channel),
+            _state(image, extra, after, pointing.before, wanted.channel),
+            tuple(steps),
         )
+        plan = following.around(plan)
         if not check:
-            _act(plan, building)
+            plan.act()
             image = building.image if building else image
         result = described(server, image, after, extra, planned=nfs)
     return Outcome(plan, {"image": result, "channels": after}, tuple(dict.fromkeys(warnings)))
 
 
-def _expected(server: Server, protosystem: str, wanted: Wanted) -> Outcome:
+def _expected(server: Server, protosystem: str, wanted: Wanted, follower: Follower) -> Outcome:
     """The outcome for a snapshot that does not exist because, in check mode, a task before this did not take it."""
     formats = [name for name in FORMATS if name in wanted.formats]
     image = Image(protosystem, wanted.serial, "", "", {}, None, {name: {} for name in formats}, {})
-    steps = [Step(f"publish snapshot {wanted.serial} of {protosystem} as {' and '.join(formats)}", lambda: None)]
     extra = list(wanted.kernel_arguments or [])
-    before = channels.channels(server, protosystem)
-    after = dict(before)
+    pointing = _point(server, protosystem, wanted, image, follower.channels(protosystem), follower)
+    following = pointing.following
+    publish = Step(f"publish snapshot {wanted.serial} of {protosystem} as {' and '.join(formats)}", lambda: None)
+    steps = [*following.first, publish, *following.come, *pointing.steps, *following.go]
+    after = pointing.after
+    plan = Plan(
+        _state(None, [], pointing.before, after, wanted.channel),
+        _state(image, extra, after, pointing.before, wanted.channel),
+        tuple(steps),
+    )
+    result = {"image": described(server, image, after, extra, "nfs" in formats), "channels": after}
+    return Outcome(following.around(plan), result, tuple(pointing.warnings))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pointing:
+    """What becomes of the channels, and what a follower does about all of it."""
+
+    #: where the pointer files point, and will
+    before: t.Mapping[str, int]
+    after: dict[str, int]
+    steps: t.Sequence[Step]
+    following: Following
+    warnings: t.Sequence[str]
+
+
+def _point(
+    server: Server,
+    protosystem: str,
+    wanted: Wanted,
+    image: Image,
+    meant: t.Mapping[str, int],
+    follower: Follower,
+) -> _Pointing:
+    """Have the channels point where they are meant to, and *wanted.channel* at *image*, which will be published."""
+    images = {**follow.images(server, protosystem), image.serial: image}
+    pointers = channels.channels(server, protosystem)
+    meant = {**pointers, **meant}
     if wanted.channel is not None:
-        after[wanted.channel] = wanted.serial
-        steps += channels.plan_point(server, protosystem, wanted.channel, wanted.serial)
-    plan = Plan(_state(None, [], before, wanted.channel), _state(image, extra, after, wanted.channel), tuple(steps))
-    return Outcome(plan, {"image": described(server, image, after, extra, "nfs" in formats), "channels": after})
+        meant[wanted.channel] = image.serial
+    after, warnings = channels.settled(protosystem, pointers, meant, images)
+    following = follower.plan(follow.published(server, protosystem, images, meant))
+    return _Pointing(pointers, after, channels.plan_all(server, protosystem, after), following, warnings)
+
+
+def _unshare(server: Server, store: Store, protosystem: str, wanted: Wanted) -> None:
+    for step in share.plan_unshared(server, store, protosystem, wanted.serial):
+        step.act()
 
 
 def _building(
@@ -147,16 +201,6 @@ def _building(
     return image, Building(server, snapshot, image, missing, kernel, extra)
 
 
-def _act(plan: Plan, building: Building | None) -> None:
-    try:
-        plan.act()
-    except BaseException:
-        # the next run would clear it, too, but it can be large
-        if building is not None:
-            public.remove_tree(building.beside)
-        raise
-
-
 def _lost(server: Server, protosystem: str, channel: str | None, image: Image) -> list[str]:
     """A warning if clients of *channel* boot a format that *image* has not."""
     pointed = None if channel is None else channels.channels(server, protosystem).get(channel)
@@ -188,21 +232,26 @@ def _plan_scripts(server: Server, image: Image | None, extra: t.Sequence[str]) -
     for image_format in image.formats:
         path = os.path.join(server.image(image.protosystem, image.serial), manifest.script_name(image_format))
         text = script(server, image, image_format, extra)
-        if read(path) != text:
-            steps.append(Step(f"write {path}", functools.partial(write, path, text)))
+        had = read(path)
+        if had != text:
+            undo = None if had is None else functools.partial(write, path, had)
+            steps.append(Step(f"write {path}", functools.partial(write, path, text), undo))
     return steps
 
 
 def _state(
-    image: Image | None, extra: t.Sequence[str], pointers: t.Mapping[str, int], channel: str | None
+    image: Image | None,
+    extra: t.Sequence[str],
+    pointers: t.Mapping[str, int],
+    others: t.Mapping[str, int],
+    channel: str | None,
 ) -> dict[str, t.Any]:
-    """What diff mode shows."""
+    """What diff mode shows of one side; *others*: the channels of the other."""
     shown: dict[str, t.Any] = {}
     if image is not None:
         shown["image"] = {"serial": image.serial, "formats": sorted(image.formats), "kernel_arguments": list(extra)}
-    if channel is not None and channel in pointers:
-        shown["channels"] = {channel: pointers[channel]}
-    return shown
+    moved = {name: serial for name, serial in pointers.items() if name == channel or others.get(name) != serial}
+    return {**shown, **({"channels": moved} if moved else {})}
 
 
 def described(

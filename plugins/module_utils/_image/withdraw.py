@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import typing as t
 
 from .._errors import InUse, InvalidValue
-from .._files import sync_directory
 from .._names import check_name, check_serial
 from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
+from .._snapshot import manifest as snapshots
 from .._volumes.choose import open_store
-from . import channels, leftovers, manifest, public, share
+from . import channels, follow, leftovers, public, share
+from .build import hide, show
+from .follow import NOBODY
 
 if t.TYPE_CHECKING:
     from .._server import Server
+    from .._volumes.store import Store
+    from .follow import Follower
+    from .manifest import Image
 
 
 def absent(
@@ -28,10 +33,11 @@ def absent(
     force: bool,
     check: bool,
     lock_timeout: float = 60.0,
+    follower: Follower = NOBODY,
 ) -> Outcome:
     """Withdraw the image *serial*, or remove the channel *channel*: one of them, the other is None.
 
-    :arg force: withdraw it from clients that run it.
+    :arg force: withdraw it from clients that run it, or are to.
     :raises InUse: a channel points at the image, or clients run it.
     """
     check_name("protosystem", protosystem)
@@ -39,51 +45,72 @@ def absent(
         raise InvalidValue(
             "state", "absent", "say serial to withdraw an image, or channel to remove a channel, and not both"
         )
+    if channel is not None:
+        check_name("channel", channel)
+    if serial is not None:
+        check_serial("serial", serial)
     with records.changing(server, protosystem, lock_timeout):
         store = open_store(server)
+        images = follow.images(server, protosystem)
         pointers = channels.channels(server, protosystem)
-        warnings: list[str] = []
-        steps = leftovers.plan(server, store, protosystem, serial, warnings)
+        meant = {**pointers, **follower.channels(protosystem)}
         before: dict[str, t.Any] = {}
+        if channel in meant:
+            before = {"channels": {channel: pointers.pop(channel, meant[channel])}}
+            meant.pop(channel)
+        settled, warnings = channels.settled(protosystem, pointers, meant, images)
+        image = images.pop(serial, None) if serial is not None else None
+        if image is not None:
+            before = {"image": {"serial": serial, "formats": sorted(image.formats)}}
+            _check_unused(server, image, follower, {**settled, **meant}, force)
+        following = follower.plan(follow.published(server, protosystem, images, meant))
+        steps = leftovers.plan(server, store, protosystem, serial, warnings)
+        steps += [*following.first, *following.come, *channels.plan_all(server, protosystem, settled), *following.go]
         if channel is not None:
-            check_name("channel", channel)
             steps += channels.plan_remove(server, protosystem, channel)
-            before = {"channels": {channel: pointers[channel]}} if channel in pointers else {}
-            pointers.pop(channel, None)
         if serial is not None:
-            check_serial("serial", serial)
-            image = manifest.find(server, protosystem, serial)
-            if image is not None:
-                before = {"image": {"serial": serial, "formats": sorted(image.formats)}}
-                steps += _plan_withdraw(server, protosystem, serial, force)
-            steps += share.plan_unshared(server, store, protosystem, serial, force)
-            if image is not None:
-                old = leftovers.beside(server, protosystem, serial, "old")
-                steps.append(Step(f"remove its files ({old})", lambda: public.remove_tree(old)))
-        plan = Plan(before, {}, tuple(steps))
+            steps += _plan_withdraw(server, store, protosystem, serial, image, force)
+        plan = following.around(Plan(before, {}, tuple(steps)))
         if not check:
             plan.act()
-    return Outcome(plan, {"image": None, "channels": pointers}, tuple(dict.fromkeys(warnings)))
+    return Outcome(plan, {"image": None, "channels": settled}, tuple(dict.fromkeys(warnings)))
 
 
-def _plan_withdraw(server: Server, protosystem: str, serial: int, force: bool) -> list[Step]:
-    """The steps by which no client finds the image any more, or has it open."""
-    pointing = channels.pointing_at(server, protosystem, serial)
+def _check_unused(server: Server, image: Image, follower: Follower, pointers: t.Mapping[str, int], force: bool) -> None:
+    """Raise InUse if clients boot or run *image*."""
+    start = f"serial: image {image.serial} of {image.protosystem} cannot be withdrawn"
+    pointing = [name for name, serial in pointers.items() if serial == image.serial]
     if pointing:
+        raise InUse(f"{start}, a channel points at it ({', '.join(pointing)}): point it elsewhere or remove it first")
+    assigned = follower.users(image.protosystem, image.serial)
+    if assigned and not force:
         raise InUse(
-            f"serial: image {serial} of {protosystem} cannot be withdrawn, a channel points at it "
-            f"({', '.join(pointing)}): point it elsewhere or remove it first"
+            f"{start}, it is what the directory has them boot ({', '.join(assigned)}): assign something else first, "
+            "or say force"
         )
-    users = share.users(server, protosystem, serial)
+    users = share.users(server, image.protosystem, image.serial)
     if users and not force:
         raise InUse(
-            f"serial: image {serial} of {protosystem} cannot be withdrawn, clients run it over NFS "
-            f"({', '.join(sorted(users.values()))}): restart them with another image first, or say force"
+            f"{start}, clients run it over NFS ({', '.join(sorted(users.values()))}): restart them with another image "
+            "first, or say force"
         )
-    return [Step(f"withdraw image {serial} of {protosystem}", lambda: _hide(server, protosystem, serial))]
 
 
-def _hide(server: Server, protosystem: str, serial: int) -> None:
-    directory = server.image(protosystem, serial)
-    os.rename(directory, leftovers.beside(server, protosystem, serial, "old"))
-    sync_directory(os.path.dirname(directory))
+def _plan_withdraw(
+    server: Server, store: Store, protosystem: str, serial: int, image: Image | None, force: bool
+) -> list[Step]:
+    """The steps by which no client finds the image any more, or has it open; *image*: None if it is not published."""
+    unshare = share.plan_unshared(server, store, protosystem, serial, force)
+    if image is None:
+        return unshare
+    text = f"withdraw image {serial} of {protosystem}"
+    hiding = Step(text, lambda: hide(server, image), lambda: show(server, image))
+    if unshare and "nfs" in image.formats:
+        unshare[0] = dataclasses.replace(unshare[0], undo=lambda: _share(server, store, image))
+    old = leftovers.beside(server, protosystem, serial, "old")
+    return [hiding, *unshare, Step(f"remove its files ({old})", lambda: public.remove_tree(old), final=True)]
+
+
+def _share(server: Server, store: Store, image: Image) -> None:
+    for step in share.plan_shared(server, store, snapshots.get(server, image.protosystem, image.serial)):
+        step.act()

@@ -16,6 +16,9 @@ from .._files import lock, read_json, write_json
 if t.TYPE_CHECKING:
     from .._server import Server
 
+#: Of protosystems for which none is named, as of those whose record is older than that.
+DEFAULT_CHANNEL = "stable"
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -30,6 +33,8 @@ class Record:
     created: str
     #: what it was made from: one of ``bootstrap``, ``archive``, ``tree``, ``machine``, and the options of that
     source: t.Mapping[str, t.Any]
+    #: the channel of clients for which none is named; empty: there is none
+    default_channel: str = DEFAULT_CHANNEL
 
     def write(self, server: Server) -> None:
         """Make it so: from here on the protosystem exists."""

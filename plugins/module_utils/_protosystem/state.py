@@ -20,7 +20,7 @@ from .._plan import Plan, Step
 from .._volumes import filesystem as filesystems
 from .._volumes.lvm_values import show_size
 from . import container
-from .record import Record, find, names
+from .record import DEFAULT_CHANNEL, Record, find, names
 from .sources import Source
 
 if t.TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Wanted:
     source: Source | None = None
     #: None: as it is, or ``host``
     network: str | None = None
+    #: of clients for which none is named; empty: none; None: as it is, or the usual
+    default_channel: str | None = None
     #: seconds to come up and to stop
     timeout: float = 180.0
 
@@ -55,6 +57,8 @@ class Wanted:
 def plan(server: Server, store: Store, wanted: Wanted) -> Plan:
     """The way to *wanted*. For a caller that holds the lock for changes."""
     name = check_name("name", wanted.name)
+    if wanted.default_channel:
+        check_name("default_channel", wanted.default_channel)
     record = find(server, name)
     container.settle(name, wanted.timeout)
     volumes = store.volumes()
@@ -66,7 +70,7 @@ def plan(server: Server, store: Store, wanted: Wanted) -> Plan:
         steps.append(
             Step(f"make {name} from {_source(wanted).text}", lambda: _make(server, store, made, _source(wanted)))
         )
-        after = {"filesystem": made.filesystem, "size": made.size, "mounted": True, "booted": wanted.state == "booted"}
+        after = {**_told(made), "mounted": True, "booted": wanted.state == "booted"}
         steps.append(Step(f"mount {server.protosystem_mount(name)}", lambda: mount(server, store, made).ensure()))
     else:
         if name not in volumes:
@@ -77,6 +81,11 @@ def plan(server: Server, store: Store, wanted: Wanted) -> Plan:
             steps.append(Step(f"attach the volume {name}", lambda: store.attach(name)))
             steps += mounting
             after["mounted"] = True
+        pointing = _default_channel(server, record, wanted)
+        if pointing is not None:
+            steps.append(pointing)
+            record = dataclasses.replace(record, default_channel=wanted.default_channel or "")
+            after["default_channel"] = record.default_channel
         growing = _growing(server, store, record, wanted, volumes[name].size)
         if growing is not None:
             steps.append(growing)
@@ -148,6 +157,7 @@ def described(server: Server, record: Record, size: int | None) -> dict[str, t.A
         "mounted": mounted,
         "booted": container.booted(record.name),
         "created": record.created,
+        "default_channel": record.default_channel,
         "source": dict(record.source),
     }
 
@@ -163,6 +173,7 @@ def expected(server: Server, wanted: Wanted) -> dict[str, t.Any]:
         "mounted": True,
         "booted": wanted.state == "booted",
         "created": None,
+        "default_channel": DEFAULT_CHANNEL if wanted.default_channel is None else wanted.default_channel,
         "source": _source(wanted).record,
     }
 
@@ -172,11 +183,14 @@ def _state(server: Server, record: Record | None) -> dict[str, t.Any]:
     if record is None:
         return {}
     return {
-        "filesystem": record.filesystem,
-        "size": record.size,
+        **_told(record),
         "mounted": is_mounted(server.protosystem_mount(record.name)),
         "booted": container.booted(record.name),
     }
+
+
+def _told(record: Record) -> dict[str, t.Any]:
+    return {name: getattr(record, name) for name in ("filesystem", "size", "default_channel")}
 
 
 def _source(wanted: Wanted) -> Source:
@@ -199,7 +213,8 @@ def _new(store: Store, wanted: Wanted) -> Record:
     filesystems.check_tools(filesystem)
     store.check_create(size)
     created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    return Record(wanted.name, filesystem, size, created, source.record)
+    channel = DEFAULT_CHANNEL if wanted.default_channel is None else wanted.default_channel
+    return Record(wanted.name, filesystem, size, created, source.record, channel)
 
 
 def _check_same(record: Record, wanted: Wanted) -> None:
@@ -246,6 +261,16 @@ def _fill(store: Store, volume: str, record: Record, source: Source) -> None:
         run(inside(what, record.filesystem, options, ["test", "-d", f"{STAND}/usr"]))
     except CommandFailed as error:
         raise StatelessError(f"{source.text} holds no system: there is no directory usr at its top") from error
+
+
+def _default_channel(server: Server, record: Record, wanted: Wanted) -> Step | None:
+    """The step by which it has the wanted default channel."""
+    channel = wanted.default_channel
+    if channel is None or channel == record.default_channel:
+        return None
+    changed = dataclasses.replace(record, default_channel=channel)
+    text = f"have {channel or 'no channel'} as the default channel of {record.name}"
+    return Step(text, lambda: changed.write(server), lambda: record.write(server))
 
 
 def _growing(server: Server, store: Store, record: Record, wanted: Wanted, present: int) -> Step | None:

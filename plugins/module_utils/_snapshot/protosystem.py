@@ -29,23 +29,37 @@ if t.TYPE_CHECKING:
 _PATIENCE = 60.0
 
 
-def present(server: Server, wanted: protosystems.Wanted, check: bool) -> Outcome:
+class Follower(t.Protocol):
+    """Who says the same of protosystems elsewhere: the directory. Called under the lock for changes; only plans."""
+
+    def protosystem(self, name: str, default_channel: str) -> Plan:
+        """The way to saying that it exists, with this default channel; empty: without any."""
+
+    def no_protosystem(self, name: str) -> tuple[Plan, list[str]]:
+        """The way to saying nothing of it, and warnings."""
+
+
+def present(server: Server, wanted: protosystems.Wanted, check: bool, follower: Follower | None = None) -> Outcome:
     """State that a protosystem exists as *wanted*."""
     check_name("name", wanted.name)
     with records.changing(server, wanted.name, _PATIENCE):
         store = open_store(server)
         plan = protosystems.plan(server, store, wanted)
+        if follower is not None:
+            # first, because that shows whether the follower can be written to at all
+            plan = _beside(follower.protosystem(wanted.name, plan.after["default_channel"]), plan)
         if not check:
             protosystems.tidy(server, wanted.name)
             plan.act()
         found = information(server, wanted.name, store)
     if found and check:
-        found[0].update({name: value for name, value in plan.after.items() if name in ("size", "mounted", "booted")})
+        planned = ("size", "mounted", "booted", "default_channel")
+        found[0].update({name: value for name, value in plan.after.items() if name in planned})
     result = found[0] if found else {**protosystems.expected(server, wanted), "snapshots": []}
     return Outcome(plan, {"protosystem": result})
 
 
-def absent(server: Server, name: str, force: bool, check: bool) -> Outcome:
+def absent(server: Server, name: str, force: bool, check: bool, follower: Follower | None = None) -> Outcome:
     """State that there is no protosystem *name*. Its serials stay used up.
 
     :raises InUse: it has snapshots, and *force* is False; one of them is in use; or somebody uses its filesystem.
@@ -54,10 +68,23 @@ def absent(server: Server, name: str, force: bool, check: bool) -> Outcome:
     with records.changing(server, name, _PATIENCE), records.quiet(server, name, _PATIENCE):
         store = open_store(server)
         plan = _plan_absent(server, store, name, force)
+        warnings: list[str] = []
+        if follower is not None:
+            gone, warnings = follower.no_protosystem(name)
+            plan = _beside(gone, plan)
         if not check:
             protosystems.tidy(server, name)
             plan.act()
-    return Outcome(plan, {"protosystem": None})
+    return Outcome(plan, {"protosystem": None}, warnings)
+
+
+def _beside(first: Plan, plan: Plan) -> Plan:
+    """*first*, then *plan*."""
+    sides = [
+        {**own, **({"directory": dict(told)} if told else {})}
+        for own, told in ((plan.before, first.before), (plan.after, first.after))
+    ]
+    return Plan(sides[0], sides[1], [*first.steps, *plan.steps])
 
 
 def information(server: Server, name: str | None, store: Store | None = None) -> list[dict[str, t.Any]]:
@@ -98,4 +125,4 @@ def _plan_absent(server: Server, store: Store, name: str, force: bool) -> Plan:
         if name in volumes:
             store.remove(name)
 
-    return Plan(before, {}, [*steps, Step(f"remove {name}", act)])
+    return Plan(before, {}, [*steps, Step(f"remove {name}", act, final=True)])
