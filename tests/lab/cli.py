@@ -43,6 +43,13 @@ def _mebibytes(text: str) -> int:
     return value
 
 
+def _kibibytes(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1 KiB")
+    return value
+
+
 def _size(text: str) -> str:
     if not (text[:-1].isdigit() and text[-1] in "MGT"):
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512M or 8G")
@@ -79,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     client.add_argument("--memory", type=_mebibytes, default=1024, metavar="MIB", help="default 1024")
     client.add_argument("--uefi", action="store_true", help="OVMF and TFTP; default: BIOS and QEMU's iPXE")
     client.add_argument("--disk", type=_size, action="append", default=[], metavar="SIZE", help="a blank disk")
+    text = "how much can be written to each disk in a second, so that a copy takes its time (default: no limit)"
+    client.add_argument("--disk-rate", type=_kibibytes, default=0, metavar="KIB", help=text)
     client.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for ssh; print NAME ADDRESS SECONDS")
 
     wait = add("wait", "wait until root can log in; print NAME ADDRESS SECONDS (since power-on)", "lab", "name")
@@ -124,7 +133,7 @@ def _act(options: argparse.Namespace) -> None:
         base = options.base or ("server" if options.server == "vm" else "plain")
         control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
     elif command == "client":
-        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk)
+        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.disk_rate)
         if options.wait:
             _waited(lab, options.name, options.wait)
     elif command == "wait":

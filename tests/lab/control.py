@@ -143,7 +143,9 @@ def down(name: str) -> None:
     say(f"{name}: is down")
 
 
-def client(name: str, client_name: str, mac: str, memory: int, uefi: bool, disks: list[str]) -> tuple[Lab, Host]:
+def client(
+    name: str, client_name: str, mac: str, memory: int, uefi: bool, disks: list[str], disk_rate: int
+) -> tuple[Lab, Host]:
     """Power a client on: a new one, or one that is off."""
     lab = state.get(name)
     state.check_name("NAME", client_name)
@@ -157,6 +159,7 @@ def client(name: str, client_name: str, mac: str, memory: int, uefi: bool, disks
         index = old.index if old else 1 + max((host.index for host in hosts), default=0)
         host = Host(name, client_name, "client", index, mac.lower() or lab.mac(index), memory=memory, uefi=uefi)
         host.disks = disks
+        host.disk_rate = disk_rate
         if any(host.mac == other.mac and other.name != client_name for other in hosts):
             raise LabError(f"--mac: another host of lab {name} has {host.mac}")
         host.save()

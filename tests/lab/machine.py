@@ -93,11 +93,12 @@ def _client(host: Host) -> list[str]:
 
 def _disks(host: Host) -> list[str]:
     words: list[str] = []
+    rate = f",throttling.bps-write={host.disk_rate * 1024}" if host.disk_rate else ""
     for number, size in enumerate(host.disks):
         disk = host.disk_dir / f"disk{number}.raw"
         if not disk.exists():
             run("truncate", f"--size={size}", disk)
-        words += ["-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe,discard=unmap"]
+        words += ["-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe,discard=unmap{rate}"]
         boot = f",bootindex={number + 2}" if host.kind == "client" else ""
         words += ["-device", f"virtio-blk-pci,drive=disk{number},serial=lab-disk{number}{boot}"]
     return words

@@ -77,6 +77,7 @@ class Host:
     release: str = ""
     base: str = ""  #: the cached base it stands on
     disks: list[str] = dataclasses.field(default_factory=list)  #: sizes
+    disk_rate: int = 0  #: KiB a second that can be written to each of them; 0: no limit
     uefi: bool = False
     powered: float = 0.0  #: time.time() of the last power-on or reset
     boot_seconds: float = 0.0  #: from then to ssh, as measured last
