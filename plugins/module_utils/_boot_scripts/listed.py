@@ -12,6 +12,7 @@ from .._boot.ipxe import Boot, client_script, default_script
 from .._directory.tree import mac_address
 from .._directory.values import check_names
 from .._errors import InvalidValue
+from .._names import check_name
 from .wanted import DEFAULT, Script, Scripts, check, file_name
 
 
@@ -37,4 +38,5 @@ def listed(
 
 
 def _boot(one: t.Mapping[str, t.Any]) -> Boot:
-    return check(Boot(one["protosystem"], one["format"], one["channel"], 0, tuple(one["arguments"])))
+    channel = check_name("channel", one["channel"])
+    return check(Boot(one["protosystem"], one["format"], channel, 0, tuple(one["arguments"])), "arguments")

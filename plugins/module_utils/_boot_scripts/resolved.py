@@ -77,7 +77,8 @@ def _boot(answer: Answer) -> Boot | None:
         return None
     channel = answer.channel or ""
     serial = 0 if channel else answer.serial or 0
-    return check(Boot(answer.protosystem, answer.format or "", channel, serial, answer.kernel_arguments))
+    boot = Boot(answer.protosystem, answer.format or "", channel, serial, answer.kernel_arguments)
+    return check(boot, "kernel_arguments")
 
 
 def _taken(mac: str, before: Script, script: Script, problems: list[Problem]) -> Script:

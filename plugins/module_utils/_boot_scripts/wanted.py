@@ -55,8 +55,11 @@ def file_name(mac: str) -> str:
     return f"{CLIENTS}/{mac.replace(':', '-')}.ipxe"
 
 
-def check(boot: Boot) -> Boot:
-    """Return *boot* if all of it may be written into a script, else raise InvalidValue."""
+def check(boot: Boot, arguments: str) -> Boot:
+    """Return *boot* if all of it may be written into a script, else raise InvalidValue.
+
+    :arg arguments: the option that says its kernel arguments.
+    """
     check_name("protosystem", boot.protosystem)
     if boot.channel:
         check_name("channel", boot.channel)
@@ -64,7 +67,7 @@ def check(boot: Boot) -> Boot:
         check_serial("serial", boot.serial)
     if boot.format not in FORMATS:
         raise InvalidValue("format", boot.format, f"use one of {', '.join(FORMATS)}")
-    check_client_arguments("kernel_arguments", boot.arguments)
+    check_client_arguments(arguments, boot.arguments)
     return boot
 
 
