@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Publish a volume as a serial: one pass over what may have changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from .._files import sync_directory, write
+from .._room import room_for
+from . import index, manifest, tree
+from .index import Index, Run
+from .held import Holder
+from .known import Known
+from .manifest import IndexFile, Manifest, PackFile
+from .needs import Needs
+from .pack import Ids
+from .packing import Level, Made, Packer
+from .place import Place
+from .ranges import Set
+from .similar import Group, cut
+from .values import BLOCK, MAX_BLOCKS, ZERO, damaged, sha256
+from .volume import Range, Volume
+
+#: blocks that are read at once
+_PIECE = 256
+#: blocks of no file that are compressed together, against what was in their place
+_METADATA = 512
+
+
+@dataclasses.dataclass
+class Parent:
+    """The serial before, and its volume, unchanged since it was published."""
+
+    manifest: Manifest
+    holder: Holder
+
+
+@dataclasses.dataclass
+class Publishing:
+    """Publish *volume* as *serial*.
+
+    :arg changed: where it may differ from the parent, or, without a parent, where it may be other than zeros.
+    :arg groups: of changed blocks, what belongs together and what it may resemble; the rest goes by position.
+    :arg sign: makes the file of a manifest's text.
+    """
+
+    place: Place
+    serial: int
+    volume: Volume
+    parent: Parent | None
+    changed: t.Iterable[Range]
+    groups: t.Iterable[Group]
+    level: Level
+    sign: t.Callable[[bytes], bytes]
+
+    def run(self) -> Manifest:
+        """Publish. A run that is killed leaves files that nothing names.
+
+        :raises Full: there is no room.
+        """
+        if self.volume.blocks > MAX_BLOCKS:
+            raise damaged(self.volume.path, f"it has {self.volume.blocks} blocks, and {MAX_BLOCKS} is the limit")
+        with room_for(f"blocks of {self.place.protosystem} {self.serial}", self.place.public):
+            return self._run()
+
+    def _run(self) -> Manifest:
+        manifests = self.place.manifests()
+        before = self.parent.holder.index if self.parent else Index.empty(self.volume.blocks)
+        changed = Set(
+            (at, min(count, self.volume.blocks - at)) for at, count in self.changed if at < self.volume.blocks
+        )
+        contents = self.place.contents(manifests.values())
+        packer = Packer(self.place.public, self.level, self.parent.holder.read if self.parent else _no_parent)
+        with Known(self.place.private, contents, changed.total()) as known:
+            scan = _Scan(self.volume, before, known, packer)
+            for group in ordered(changed, self.groups, before, self.level):
+                scan.group(group)
+            changes = sorted(scan.changes)
+            after = before.changed(self.volume.blocks, changes)
+            contents = known.contents
+            pages = (self.place.pages(self.parent.manifest.serial) if self.parent else None) or tree.pages_of(
+                before, known.get
+            )
+            tree.update(pages, after, known.get, changes)
+        delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
+        pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
+        made = Manifest(
+            self.place.protosystem,
+            self.serial,
+            self.volume.blocks,
+            tree.root(self.volume.blocks, pages).hex(),
+            contents,
+            self.parent.manifest.serial if self.parent and delta is not None else None,
+            self._keep_index(index.encode(after)),
+            named(self.place, after, contents, manifests.values(), pack),
+        )
+        self.place.keep_pages(self.serial, pages)
+        self.place.write_manifest(made, self.sign)
+        return made
+
+    def _keep_index(self, data: bytes) -> IndexFile:
+        digest = sha256(data).hexdigest()
+        name = f"{self.serial}-{digest[:16]}.index"
+        write(os.path.join(self.place.public, name), data)
+        return IndexFile(name, len(data), digest)
+
+
+def _no_parent(_view: memoryview, _ids: t.Sequence[Ids]) -> None:
+    raise damaged("the first serial", "it has nothing to refer to")
+
+
+def keep_pack(place: Place, made: Made, *, step: bool) -> PackFile:
+    """Give a pack its name."""
+    os.rename(made.path, os.path.join(place.public, made.name))
+    sync_directory(place.public)
+    first, end = made.bounds()
+    return PackFile(made.name, made.size, made.head, made.sha256, first, end, step)
+
+
+def named(
+    place: Place, after: Index, contents: int, manifests: t.Iterable[Manifest], own: PackFile
+) -> tuple[PackFile, ...]:
+    """The packs that a manifest names: its *own*, and those of all others that have what *after* needs."""
+    packs = {own.file: own}
+    for one in manifests:
+        for pack in one.packs:
+            packs.setdefault(pack.file, dataclasses.replace(pack, step=False))
+    needs = Needs(contents, {name: place.table(pack) for name, pack in packs.items()})
+    needs.add(after)
+    found = needs.frames()
+    return tuple(pack for name, pack in sorted(packs.items()) if name in found or (name == own.file and own.step))
+
+
+def ordered(changed: Set, groups: t.Iterable[Group], before: Index, level: Level) -> t.Iterator[Group]:
+    """What changed, each block once: by groups, and then the rest by position, against what was there before."""
+    seen = Set(())
+    taken: list[Range] = []
+    for group in groups:
+        taken += group.blocks
+        if group.references:
+            yield from cut(group, level.blocks, level.references)
+        else:
+            yield from cut(group, level.plain_blocks, level.references)
+    seen = Set(taken)
+    for at, count in changed.without(seen):
+        for start in range(at, at + count, _METADATA):
+            length = min(_METADATA, at + count - start)
+            inside = min(length, before.blocks - start)
+            was = before.part(start, inside) if inside > 0 else ()
+            yield Group([(start, length)], [(run.at, run.count) for run in was if run.first])
+
+
+class _Scan:
+    """Blocks by group: what changed, and what is new, which is packed."""
+
+    def __init__(self, volume: Volume, before: Index, known: Known, packer: Packer) -> None:
+        self._volume = volume
+        self._before = before
+        self._known = known
+        self._packer = packer
+        self.changes: list[Run] = []
+
+    def group(self, group: Group) -> None:
+        """Look at the blocks of a group."""
+        self._packer.group(*group.sizes())
+        references: list[Ids] | None = [
+            (run.first, run.count)
+            for at, count in group.references
+            for run in self._was(at, count)
+            if run.first
+        ]
+        for at, count in group.blocks:
+            for start in range(at, at + count, _PIECE):
+                length = min(_PIECE, at + count - start)
+                references = self._piece(start, length, references)
+
+    def _was(self, at: int, count: int) -> t.Iterator[Run]:
+        inside = min(count, self._before.blocks - at)
+        if inside > 0:
+            yield from self._before.part(at, inside)
+        if inside < count:
+            yield Run(at + max(inside, 0), count - max(inside, 0), 0)
+
+    def _piece(self, at: int, count: int, references: list[Ids] | None) -> list[Ids] | None:
+        """Look at some blocks; return the references that no block has asked for yet."""
+        data = self._volume.read(at, count)
+        find, sha = self._known.find, sha256
+        now: list[int] = []
+        for offset in range(0, BLOCK * count, BLOCK):
+            block = data[offset : offset + BLOCK]
+            if block == ZERO:
+                now.append(0)
+                continue
+            digest = sha(block).digest()
+            content = find(digest)
+            if not content:
+                content = self._known.add(digest)
+                if references is not None:
+                    self._packer.against(references)
+                    references = None
+                self._packer.add(content, block, digest)
+            now.append(content)
+        was: list[int] = []
+        for run in self._was(at, count):
+            was.extend(range(run.first, run.first + run.count) if run.first else [0] * run.count)
+        if now != was:
+            self._changes(at, was, now)
+        return references
+
+    def _changes(self, at: int, was: t.Sequence[int], now: t.Sequence[int]) -> None:
+        start = 0
+        count = len(now)
+        while start < count:
+            if now[start] == was[start]:
+                start += 1
+                continue
+            first = now[start]
+            end = start + 1
+            while end < count and now[end] != was[end] and now[end] == (first + end - start if first else 0):
+                end += 1
+            self.changes.append(Run(at + start, end - start, first))
+            start = end
