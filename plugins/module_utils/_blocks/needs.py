@@ -33,10 +33,7 @@ class Needs:
         From the largest ids to the smallest: a frame refers only to less than it holds, so each is seen once.
         """
         found: dict[str, list[Frame]] = {}
-        streams = [
-            ((-frame.holds[0][0], name, number) for number, frame in reversed(list(enumerate(table.frames))))
-            for name, table in self._tables.items()
-        ]
+        streams = [_descending(name, table) for name, table in self._tables.items()]
         for _order, name, number in heapq.merge(*streams):
             frame = self._tables[name].frames[number]
             if any(self._needed.find(1, first, first + count) >= 0 for first, count in frame.holds):
@@ -44,3 +41,9 @@ class Needs:
                 for first, count in frame.references:
                     self._needed[first : first + count] = b"\1" * count
         return {name: frames[::-1] for name, frames in found.items()}
+
+
+def _descending(name: str, table: Table) -> t.Iterator[tuple[int, str, int]]:
+    """The frames of a pack from the last: their first id, negative, the pack, and their numbers."""
+    for number in range(len(table.frames) - 1, -1, -1):
+        yield -table.frames[number].holds[0][0], name, number

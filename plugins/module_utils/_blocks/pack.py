@@ -54,6 +54,10 @@ class Frame(t.NamedTuple):
     #: SHA-256 of the SHA-256 digests of its blocks
     digest: bytes
 
+    def end(self) -> int:
+        """Where it ends in the pack."""
+        return self.offset + self.size
+
     def blocks(self) -> int:
         """How many blocks it holds."""
         return total(self.holds)

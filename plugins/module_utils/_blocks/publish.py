@@ -137,21 +137,35 @@ def named(
 
 def ordered(changed: Set, groups: t.Iterable[Group], before: Index, level: Level) -> t.Iterator[Group]:
     """What changed, each block once: by groups, and then the rest by position, against what was there before."""
-    seen = Set(())
-    taken: list[Range] = []
-    for group in groups:
-        taken += group.blocks
-        if group.references:
-            yield from cut(group, level.blocks, level.references)
-        else:
-            yield from cut(group, level.plain_blocks, level.references)
-    seen = Set(taken)
-    for at, count in changed.without(seen):
+    found = [
+        Group([part for at, count in group.blocks for part in changed.within(at, count)], group.references)
+        for group in groups
+    ]
+    found = [group for group in found if group.blocks]
+    taken = [piece for group in found for piece in group.blocks]
+    if Set(taken).total() != sum(count for _at, count in taken):
+        found = _apart(found)
+    for group in found:
+        yield from cut(group, level.blocks if group.references else level.plain_blocks, level.references)
+    for at, count in changed.without(Set(taken)):
         for start in range(at, at + count, _METADATA):
             length = min(_METADATA, at + count - start)
             inside = min(length, before.blocks - start)
             was = before.part(start, inside) if inside > 0 else ()
             yield Group([(start, length)], [(run.at, run.count) for run in was if run.first])
+
+
+def _apart(groups: t.Sequence[Group]) -> list[Group]:
+    """Groups where files share blocks (hard links, reflinks): each block in one of them."""
+    pieces = sorted((*piece, number) for number, group in enumerate(groups) for piece in group.blocks)
+    blocks: list[list[Range]] = [[] for _group in groups]
+    done = 0
+    for at, count, number in pieces:
+        start, end = max(at, done), at + count
+        if end > start:
+            blocks[number].append((start, end - start))
+            done = end
+    return [Group(some, group.references) for some, group in zip(blocks, groups) if some]
 
 
 class _Scan:

@@ -15,7 +15,6 @@ import stat
 import typing as t
 
 from .extents import extents
-from .ranges import Set
 from .values import BLOCK, FRAME_BLOCKS, FRAME_REFERENCES
 from .volume import Range
 
@@ -34,19 +33,18 @@ class Group:
         return sum(count for _at, count in self.blocks), sum(count for _at, count in self.references)
 
 
-def files(old: str, new: str, changed: Set) -> t.Iterator[Group]:
-    """The changed blocks of changed files, by path.
+def files(old: str, new: str) -> t.Iterator[Group]:
+    """The blocks of changed files, by path.
 
     :arg old: the mounted tree of the parent, a directory.
     :arg new: the mounted tree of what is published.
     """
     before = _Old(os.fsencode(old))
     for path, status in _changed_files(os.fsencode(new), os.fsencode(old)):
-        after = _ranges(os.path.join(os.fsencode(new), path))
-        pieces = [piece for at, count in after for piece in changed.within(at, count)]
-        if pieces:
+        blocks = _ranges(os.path.join(os.fsencode(new), path))
+        if blocks:
             like = before.like(path, status.st_size)
-            yield Group(pieces, _ranges(like) if like is not None else [])
+            yield Group(blocks, _ranges(like) if like is not None else [])
 
 
 def _changed_files(new: bytes, old: bytes) -> t.Iterator[tuple[bytes, os.stat_result]]:

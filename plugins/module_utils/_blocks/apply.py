@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do what a plan says to a volume. Every block is checked before it is written.
+
+Nothing is read from the volume that is written to: doing any part of it again does no harm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import typing as t
+
+from .choose import Fetch, Plan, Span
+from .fetch import Site
+from .held import Holder
+from .index import Index, Run
+from .pack import Ids, frame_digest, total
+from .tree import Digests
+from .values import BLOCK, DIGEST, FRAME_BLOCKS, FRAME_REFERENCES, column, damaged, sha256
+from .volume import Volume
+from .zstd import Decompressor
+
+#: blocks that are moved at once
+_PIECE = 256
+
+
+@dataclasses.dataclass
+class Applying:
+    """Bring *target* to where *plan* leads.
+
+    :arg holder: the volume of the serial that the client has; it is not *target*. None: there is none.
+    :arg digests: of the contents that the client has; those of new ones are added.
+    :arg spool: a directory for contents that are needed on the way alone.
+    """
+
+    what: str
+    plan: Plan
+    target: Volume
+    holder: Holder | None
+    digests: Digests
+    site: Site
+    spool: str
+
+    def __post_init__(self) -> None:
+        self._decompressor = Decompressor()
+        self._content = bytearray(FRAME_BLOCKS * BLOCK)
+        self._prefix = bytearray(FRAME_REFERENCES * BLOCK)
+        self._spool: _Spool | None = None
+
+    def run(self) -> None:
+        """Do it.
+
+        :raises Damaged: something is not what it should be; what was written until then is.
+        :raises FetchFailed: a frame cannot be had.
+        """
+        for at, count in self.plan.zeros:
+            self.target.zero(at, count)
+        for run in self.plan.moves:
+            self._move(run)
+        for span in self.plan.spans:
+            self._span(span)
+        if self._spool is not None:
+            self._spool.close()
+
+    def _move(self, run: Run) -> None:
+        for skip in range(0, run.count, _PIECE):
+            part = run.part(skip, min(_PIECE, run.count - skip))
+            data = bytearray(BLOCK * part.count)
+            view = memoryview(data)
+            if self.holder is None:
+                raise damaged(self.what, f"there is nothing to take the content {part.first} from")
+            self.holder.read(view, [(part.first, part.count)])
+            if _digests(view, part.count) != self.digests.get(part.first, part.count):
+                raise damaged(
+                    self.holder.volume.path, f"contents {part.first} to {part.first + part.count} are not as they were"
+                )
+            self.target.write(part.at, view)
+
+    def _span(self, span: Span) -> None:
+        with self.site.stream(span.pack.file, span.start, span.end) as stream:
+            for fetch in span.fetches:
+                stream.skip(fetch.frame.offset - stream.at)
+                self.frame(fetch, stream.read(fetch.frame.size))
+
+    def frame(self, fetch: Fetch, data: bytes) -> None:
+        """Check a frame and write what is wanted of it."""
+        frame = fetch.frame
+        view = memoryview(self._content)[: BLOCK * frame.blocks()]
+        prefix = memoryview(self._prefix)[: BLOCK * total(frame.references)]
+        if frame.references:
+            self._references(prefix, frame.references)
+        self._decompressor.into(fetch.pack.file, view, data, prefix)
+        digests = _digests(view, frame.blocks())
+        if frame_digest((digests,)) != frame.digest:
+            raise damaged(fetch.pack.file, f"the content of the frame at {frame.offset} is not what its table says")
+        places = []
+        done = 0
+        for first, count in frame.holds:
+            self.digests.put(first, digests[DIGEST * done : DIGEST * (done + count)])
+            places.append((first, count, done))
+            done += count
+        for run in fetch.writes:
+            place = next(place for place in places if place[0] <= run.first < place[0] + place[1])
+            start = place[2] + run.first - place[0]
+            self.target.write(run.at, view[BLOCK * start : BLOCK * (start + run.count)])
+        if fetch.keep:
+            self._spool = self._spool or _Spool(self.spool)
+            self._spool.add(frame.holds, view)
+
+    def _references(self, view: memoryview, ids: t.Iterable[Ids]) -> None:
+        done = 0
+        for first, count in ids:
+            pieces = self.holder.held.find(first, count) if self.holder else [(first, count, None)]
+            for one, length, at in pieces:
+                part = view[BLOCK * done : BLOCK * (done + length)]
+                if at is not None and self.holder is not None:
+                    self.holder.volume.read_into(part, at)
+                elif self._spool is not None:
+                    self._spool.read(part, [(one, length)])
+                else:
+                    raise damaged(self.what, f"the content {one} is referred to before it is there")
+                done += length
+
+
+def _digests(view: memoryview, count: int) -> bytes:
+    return b"".join([sha256(view[start : start + BLOCK]).digest() for start in range(0, BLOCK * count, BLOCK)])
+
+
+class _Spool:
+    """Contents of frames, in a file without a name."""
+
+    def __init__(self, directory: str) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory)
+        self._volume = Volume(f"/proc/self/fd/{self._file.fileno()}", writable=True)
+        self._index = Index.empty(0)
+        self._holder: Holder | None = None
+
+    def close(self) -> None:
+        self._volume.__exit__()
+        self._file.close()
+
+    def add(self, holds: t.Sequence[Ids], view: memoryview) -> None:
+        """Keep the contents of a frame."""
+        at = self._index.blocks
+        self._volume.resize(at + total(holds))
+        self._volume.write(at, view)
+        one, count, first = column(self._index.at), column(self._index.count), column(self._index.first)
+        for start, length in holds:
+            one.append(at)
+            count.append(length)
+            first.append(start)
+            at += length
+        self._index = Index(at, one, count, first)
+        self._holder = None
+
+    def read(self, view: memoryview, ids: t.Iterable[Ids]) -> None:
+        """Contents that were kept."""
+        if self._holder is None:
+            self._holder = Holder(self._index, self._volume)
+        self._holder.read(view, ids)
