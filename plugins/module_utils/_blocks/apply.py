@@ -65,16 +65,16 @@ class Applying:
             self._spool.close()
 
     def _move(self, run: Run) -> None:
-        for skip in range(0, run.count, _PIECE):
-            part = run.part(skip, min(_PIECE, run.count - skip))
-            data = bytearray(BLOCK * part.count)
+        for skip in range(0, run.length, _PIECE):
+            part = run.part(skip, min(_PIECE, run.length - skip))
+            data = bytearray(BLOCK * part.length)
             view = memoryview(data)
             if self.holder is None:
                 raise damaged(self.what, f"there is nothing to take the content {part.first} from")
-            self.holder.read(view, [(part.first, part.count)])
-            if _digests(view, part.count) != self.digests.get(part.first, part.count):
+            self.holder.read(view, [(part.first, part.length)])
+            if _digests(view, part.length) != self.digests.get(part.first, part.length):
                 raise damaged(
-                    self.holder.volume.path, f"contents {part.first} to {part.first + part.count} are not as they were"
+                    self.holder.volume.path, f"contents {part.first} to {part.first + part.length} are not as they were"
                 )
             self.target.write(part.at, view)
 
@@ -104,7 +104,7 @@ class Applying:
         for run in fetch.writes:
             place = next(place for place in places if place[0] <= run.first < place[0] + place[1])
             start = place[2] + run.first - place[0]
-            self.target.write(run.at, view[BLOCK * start : BLOCK * (start + run.count)])
+            self.target.write(run.at, view[BLOCK * start : BLOCK * (start + run.length)])
         if fetch.keep:
             self._spool = self._spool or _Spool(self.spool)
             self._spool.add(frame.holds, view)
@@ -132,7 +132,7 @@ class _Spool:
     """Contents of frames, in a file without a name."""
 
     def __init__(self, directory: str) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory)
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - until it is closed
         self._volume = Volume(f"/proc/self/fd/{self._file.fileno()}", writable=True)
         self._index = Index.empty(0)
         self._holder: Holder | None = None

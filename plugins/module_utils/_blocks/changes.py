@@ -52,10 +52,9 @@ def unshared(old: Volume, new: Volume) -> list[Range] | None:
     before, after = extents(old.fileno()), extents(new.fileno())
     if before is None or after is None:
         return None
-    place = {}
+    place: dict[int, list[Range]] = {}
     for extent in before:
-        place[extent.physical - extent.logical] = place.get(extent.physical - extent.logical, [])
-        place[extent.physical - extent.logical].append((extent.logical, extent.length))
+        place.setdefault(extent.physical - extent.logical, []).append((extent.logical, extent.length))
     same: list[Range] = []
     for extent in after:
         for at, count in Set(place.get(extent.physical - extent.logical, [])).within(extent.logical, extent.length):

@@ -63,16 +63,16 @@ def difference(before: Index, after: Index) -> t.Iterator[Run]:
     end = 0
     for run in (*after.runs(), Run(after.blocks, 0, 0)):
         for part in (Run(end, run.at - end, 0), run):
-            inside = min(part.count, before.blocks - part.at)
+            inside = min(part.length, before.blocks - part.at)
             done = 0
             for was in before.part(part.at, inside) if inside > 0 else ():
                 skip = was.at - part.at
                 if was.first != part.part(skip, 0).first:
-                    yield part.part(skip, was.count)
-                done = skip + was.count
-            if part.count > done and part.first:
-                yield part.part(done, part.count - done)
-        end = run.at + run.count
+                    yield part.part(skip, was.length)
+                done = skip + was.length
+            if part.length > done and part.first:
+                yield part.part(done, part.length - done)
+        end = run.at + run.length
 
 
 class Packs:
@@ -109,9 +109,9 @@ def plan(what: str, changes: t.Iterable[Run], held: t.Callable[[], Held], packs:
     missing: list[Run] = []
     for run in changes:
         if not run.first:
-            zeros.append((run.at, run.count))
+            zeros.append((run.at, run.length))
             continue
-        for first, count, at in held().find(run.first, run.count):
+        for first, count, at in held().find(run.first, run.length):
             part = run.part(first - run.first, count)
             (missing if at is None else moves).append(part)
     chooser = _Chooser(what, held, packs)
@@ -141,10 +141,10 @@ class _Chooser:
 
     def want(self, run: Run) -> None:
         """Fetch what *run* needs."""
-        while run.count:
-            chosen, count = self._choose(run.first, run.count, 0)
+        while run.length:
+            chosen, count = self._choose(run.first, run.length, 0)
             chosen.writes.append(run.part(0, count))
-            run = run.part(count, run.count - count)
+            run = run.part(count, run.length - count)
 
     def fetches(self) -> list[Fetch]:
         """The frames in an order in which each finds there what it refers to."""
@@ -158,10 +158,11 @@ class _Chooser:
         if key not in self._chosen:
             self._chosen[key] = _Chosen(pack, frame)
             for first, length in self._needs(pack, frame):
-                while length:
-                    other, part = self._choose(first, length, depth + 1)
+                done = 0
+                while done < length:
+                    other, part = self._choose(first + done, length - done, depth + 1)
                     other.keep = True
-                    first, length = first + part, length - part
+                    done += part
         return self._chosen[key], min(count, _upto(frame, content) - content)
 
     def _cheapest(self, content: int, depth: int) -> tuple[PackFile, Frame]:

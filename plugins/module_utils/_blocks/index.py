@@ -15,7 +15,19 @@ import itertools
 import operator
 import typing as t
 
-from .values import MAX_BLOCKS, MAX_COLUMNS, MAX_CONTENTS, MAX_DELTA, Column, Reader, Writer, column, damaged, from_gaps, gaps
+from .values import (
+    MAX_BLOCKS,
+    MAX_COLUMNS,
+    MAX_CONTENTS,
+    MAX_DELTA,
+    Column,
+    Reader,
+    Writer,
+    column,
+    damaged,
+    from_gaps,
+    gaps,
+)
 from .zstd import Compressor, Decompressor, Effort
 
 _WHOLE = b"SLBWHOLE"
@@ -28,7 +40,7 @@ class Run(t.NamedTuple):
     """Blocks *at*, *at* + 1 ... have the contents *first*, *first* + 1 ... ; or all are zeros, if *first* is 0."""
 
     at: int
-    count: int
+    length: int
     first: int
 
     def part(self, skip: int, count: int) -> Run:
@@ -56,9 +68,12 @@ class Index:
         return cls.empty(blocks).changed(blocks, runs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Index) and self.blocks == other.blocks and (self.at, self.count, self.first) == (other.at, other.count, other.first)
+        return isinstance(other, Index) and self._value() == other._value()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _value(self) -> tuple[t.Any, ...]:
+        return self.blocks, self.at, self.count, self.first
 
     def runs(self) -> t.Iterator[Run]:
         """Its runs, ascending, as long as can be; zeros are left out."""
@@ -90,7 +105,7 @@ class Index:
             self._keep(made, done, change.at)
             if change.first:
                 made.add(*change)
-            done = change.at + change.count
+            done = change.at + change.length
         self._keep(made, done, blocks)
         return Index(blocks, made.at, made.count, made.first)
 
@@ -143,8 +158,8 @@ def joined(runs: t.Iterable[Run]) -> t.Iterator[Run]:
     """*runs* with those that go on where another ends as one."""
     last: Run | None = None
     for run in runs:
-        if last is not None and last.at + last.count == run.at and run.first == last.part(last.count, 0).first:
-            last = last._replace(count=last.count + run.count)
+        if last is not None and last.at + last.length == run.at and run.first == last.part(last.length, 0).first:
+            last = last._replace(length=last.length + run.length)
             continue
         if last is not None:
             yield last
@@ -159,7 +174,7 @@ def encode(index: Index) -> bytes:
 
 
 def encode_changes(blocks: int, changes: t.Iterable[Run]) -> bytes | None:
-    """The delta that ascending *changes* are, to a volume that then has *blocks* blocks; None: it would be too large."""
+    """The delta that ascending *changes* are, of a volume that then has *blocks* blocks; None: too large."""
     runs, zeros = _Columns(), _Columns()
     for run in joined(changes):
         (runs if run.first else zeros).add(*run)
@@ -204,7 +219,7 @@ def decode_changes(what: str, data: bytes, contents: int) -> tuple[int, list[Run
     if zeros[0]:
         changes.sort()
         for before, after in zip(changes, changes[1:]):
-            if before.at + before.count > after.at:
+            if before.at + before.length > after.at:
                 raise damaged(what, f"it changes the block {after.at} twice")
     return blocks, changes
 

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head of a pack: which contents are in which frame, compressed against which others, and their digests.
 
-A pack is a file in the seekable format of zstd (facebook/zstd, contrib/seekable_format, version 0.1.0): skippable frames
-that are the head (the table, and in a step pack the index delta), frames, and the seek table, which only others need.
+A pack is a file in the seekable format of zstd (facebook/zstd, contrib/seekable_format, version 0.1.0): skippable
+frames that are the head (the table, and in a step pack the index delta), frames, and the seek table, which only others
+need.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Level(t.NamedTuple):
 
 
 LEVELS = {
-    "default": Level(Effort(3, hash_log=20, chain_log=20, long=True), Effort(3), 1024, 1024, 4096),
+    "default": Level(Effort(3, long=True), Effort(3), 1024, 1024, 4096),
     "thorough": Level(Effort(19, hash_log=22, chain_log=23, long=True), Effort(19), 2048, 2048, 6144),
 }
 
@@ -61,7 +61,7 @@ class Packer:
         self._level = level
         self._read = read
         self._frames: list[Frame] = []
-        self._body = tempfile.TemporaryFile(dir=directory, prefix=".stateless-pack:")
+        self._body = tempfile.TemporaryFile(dir=directory, prefix=".stateless-pack:")  # noqa: SIM115 - until it is done
         self._content = bytearray(FRAME_BLOCKS * BLOCK)
         self._prefix = bytearray(FRAME_REFERENCES * BLOCK)
         self._against: Compressor | None = None
@@ -71,7 +71,7 @@ class Packer:
         self._references: list[Ids] = []
 
     def group(self, blocks: int, references: int) -> None:
-        """Up to *blocks* blocks come, with *references* at most: end the frame if they do not fit, or are of another kind."""
+        """Up to *blocks* blocks come, with so many *references*: end the frame if they do not fit to it."""
         against = bool(references)
         enough = self._level.blocks if against else self._level.plain_blocks
         held = len(self._digests)

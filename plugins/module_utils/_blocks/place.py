@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The publisher's store of a protosystem: what is public, and what it keeps for itself. Whoever changes it holds a lock.
+"""The publisher's store of a protosystem: what is public, and what it keeps for itself.
 
-``public`` is served: ``SERIAL.manifest`` (a serial exists if, and only if, it does), ``*.index``, ``*.pack``. ``private``
-has digests and lookup (``known.Known``), ``SERIAL.pages`` (the hash tree's lowest pages), and ``contents``.
+``public`` is served: ``SERIAL.manifest`` (a serial exists if, and only if, it does), ``*.index``, ``*.pack``.
+``private`` has digests and lookup (``known.Known``), ``SERIAL.pages`` (the hash tree's lowest pages), and ``contents``.
+Whoever changes them holds a lock.
 """
 
 from __future__ import annotations

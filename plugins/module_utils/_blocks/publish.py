@@ -11,9 +11,9 @@ import typing as t
 
 from .._files import sync_directory, write
 from .._room import room_for
-from . import index, manifest, tree
-from .index import Index, Run
+from . import index, tree
 from .held import Holder
+from .index import Index, Run
 from .known import Known
 from .manifest import IndexFile, Manifest, PackFile
 from .needs import Needs
@@ -92,13 +92,13 @@ class Publishing:
             self.place.protosystem,
             self.serial,
             self.volume.blocks,
-            tree.root(self.volume.blocks, pages).hex(),
+            tree.root(self.volume.blocks, bytes(pages)).hex(),
             contents,
             self.parent.manifest.serial if self.parent and delta is not None else None,
             self._keep_index(index.encode(after)),
             named(self.place, after, contents, manifests.values(), pack),
         )
-        self.place.keep_pages(self.serial, pages)
+        self.place.keep_pages(self.serial, bytes(pages))
         self.place.write_manifest(made, self.sign)
         return made
 
@@ -152,7 +152,7 @@ def ordered(changed: Set, groups: t.Iterable[Group], before: Index, level: Level
             length = min(_METADATA, at + count - start)
             inside = min(length, before.blocks - start)
             was = before.part(start, inside) if inside > 0 else ()
-            yield Group([(start, length)], [(run.at, run.count) for run in was if run.first])
+            yield Group([(start, length)], [(run.at, run.length) for run in was if run.first])
 
 
 def _apart(groups: t.Sequence[Group]) -> list[Group]:
@@ -182,10 +182,7 @@ class _Scan:
         """Look at the blocks of a group."""
         self._packer.group(*group.sizes())
         references: list[Ids] | None = [
-            (run.first, run.count)
-            for at, count in group.references
-            for run in self._was(at, count)
-            if run.first
+            (run.first, run.length) for at, count in group.references for run in self._was(at, count) if run.first
         ]
         for at, count in group.blocks:
             for start in range(at, at + count, _PIECE):
@@ -220,7 +217,7 @@ class _Scan:
             now.append(content)
         was: list[int] = []
         for run in self._was(at, count):
-            was.extend(range(run.first, run.first + run.count) if run.first else [0] * run.count)
+            was.extend(range(run.first, run.first + run.length) if run.first else [0] * run.length)
         if now != was:
             self._changes(at, was, now)
         return references

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Signatures of manifests: ssh-keygen(1), ``-Y sign`` and ``-Y verify``.
 
-The namespace is ours, so that what a key signed for another purpose counts for nothing here. A client's trusted keys are
-a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS), whose principals are protosystems: ``*``, or some of them; it
-may say from when and until when a key counts. Keys are rotated by signing with both for a while.
+The namespace is ours, so that what a key signed for another purpose counts for nothing here. A client's trusted keys
+are a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS), whose principals are protosystems: ``*``, or some of
+them; it may say from when and until when a key counts. Keys are rotated by signing with both for a while.
 """
 
 from __future__ import annotations

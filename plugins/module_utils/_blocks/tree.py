@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The digest of a whole volume, as a hash tree: what changed costs, not what is there.
 
-A leaf is the SHA-256 of a block. 256 digests are a page, whose digest is one of the next level, and so on until there is
-one. What is missing at the end counts as zeros. Blocks of zeros, and pages of nothing but such, have the digest of 32
-zero bytes: they cost nothing. The root is the SHA-256 of ``SLBROOT`` and a zero byte, the number of blocks as 8 bytes,
-little-endian, and the last digest.
+A leaf is the SHA-256 of a block. 256 digests are a page, whose SHA-256 is one of the next level, and so on until there
+is one. What is missing at the end counts as zeros. Blocks of zeros, and pages of nothing but such, have the digest of
+32 zero bytes: they cost nothing. The root is the SHA-256 of ``SLBROOT`` and a zero byte, the number of blocks as 8
+bytes, little-endian, and the last digest.
 
 Pages have 8192 bytes and blocks 4096: none passes for the other.
 """
@@ -72,7 +72,7 @@ def update(pages: bytearray, index: Index, get: Get, changes: t.Iterable[Run]) -
     del pages[size:]
     pages.extend(bytes(size - len(pages)))
     for run in changes:
-        touched.update(range(run.at // PAGE, (run.at + run.count - 1) // PAGE + 1))
+        touched.update(range(run.at // PAGE, (run.at + run.length - 1) // PAGE + 1))
     for page in touched:
         pages[DIGEST * page : DIGEST * (page + 1)] = _page(leaves(index, get, page * PAGE, PAGE))
 
@@ -80,7 +80,7 @@ def update(pages: bytearray, index: Index, get: Get, changes: t.Iterable[Run]) -
 def leaves(index: Index, get: Get, at: int, count: int) -> bytes:
     """The digests of blocks *at* to *at* + *count*, or to the volume's end."""
     runs = index.part(at, min(count, index.blocks - at))
-    return b"".join(get(run.first, run.count) if run.first else bytes(DIGEST * run.count) for run in runs)
+    return b"".join(get(run.first, run.length) if run.first else bytes(DIGEST * run.length) for run in runs)
 
 
 def root(blocks: int, pages: bytes) -> bytes:

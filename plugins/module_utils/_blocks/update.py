@@ -36,8 +36,8 @@ class Wanted:
 class Update:
     """Bring *target* from *own* to *serial*.
 
-    :arg own: the root that the client has, and its volume, of which *target* is a writable copy; None: *target* is a new
-        volume that reads as zeros.
+    :arg own: the root that the client has, and its *volume*, of which the target is a writable copy; None: there is
+        none, and the target reads as zeros.
     :arg check: raises if a manifest may not be believed: (its name, text, signatures).
     """
 
@@ -92,7 +92,7 @@ class Update:
             target.sync()
             pages = bytearray(self.own.pages) if self.own else bytearray()
             tree.update(pages, wanted.index, digests.get, wanted.changes)
-            if tree.root(wanted.manifest.blocks, pages).hex() != wanted.manifest.root:
+            if tree.root(wanted.manifest.blocks, bytes(pages)).hex() != wanted.manifest.root:
                 raise damaged(what, "what was applied does not have the digest that it says")
             digests.sync()
         finally:

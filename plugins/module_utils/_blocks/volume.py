@@ -106,7 +106,7 @@ class Volume:
                     self.write(start + number, ZERO)
 
     def allocated(self) -> t.Iterator[Range]:
-        """The ranges that may be something else than zeros: all of a device; of a file, what are no holes (lseek(2))."""
+        """Where it may be something else than zeros: all of a device; of a file, what are no holes (lseek(2))."""
         if self.is_device:
             yield 0, self.blocks
             return

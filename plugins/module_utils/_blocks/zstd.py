@@ -30,7 +30,7 @@ _UNKNOWN = 2**64 - 2
 Buffer = t.Union[bytes, bytearray, memoryview]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _library() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL("libzstd.so.1")

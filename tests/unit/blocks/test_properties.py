@@ -11,10 +11,10 @@ import typing as t
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.stateless.linux.tests.unit.blocks.web import Web, serving
-from ansible_collections.stateless.linux.tests.unit.blocks.world import World
 
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
+from ansible_collections.stateless.linux.tests.unit.blocks.web import Web, serving
+from ansible_collections.stateless.linux.tests.unit.blocks.world import World
 
 #: Blocks of a volume: few different ones, so that they are moved, shared and resemble one another.
 VOLUMES = st.lists(st.integers(0, 45), min_size=1, max_size=40)
