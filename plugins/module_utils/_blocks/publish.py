@@ -9,7 +9,7 @@ import dataclasses
 import os
 import typing as t
 
-from .._files import sync_directory, write
+from .._files import remove, sync_directory, write
 from .._room import room_for
 from . import index, tree
 from .held import Holder
@@ -69,6 +69,8 @@ class Publishing:
 
     def _run(self) -> Manifest:
         manifests = self.place.manifests()
+        for path in self.place.leftovers(manifests):
+            remove(path)
         before = self.parent.holder.index if self.parent else Index.empty(self.volume.blocks)
         changed = Set(
             (at, min(count, self.volume.blocks - at)) for at, count in self.changed if at < self.volume.blocks
@@ -100,6 +102,9 @@ class Publishing:
         )
         self.place.keep_pages(self.serial, bytes(pages))
         self.place.write_manifest(made, self.sign)
+        if pack not in made.packs:
+            # nothing in it is new, and there is no delta
+            remove(os.path.join(self.place.public, pack.file))
         return made
 
     def _keep_index(self, data: bytes) -> IndexFile:

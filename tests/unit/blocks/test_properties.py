@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import pathlib
 import tempfile
 import typing as t
@@ -12,25 +13,25 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import retain
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
 from ansible_collections.stateless.linux.tests.unit.blocks.web import Web, serving
 from ansible_collections.stateless.linux.tests.unit.blocks.world import World
 
 #: Blocks of a volume: few different ones, so that they are moved, shared and resemble one another.
 VOLUMES = st.lists(st.integers(0, 45), min_size=1, max_size=40)
-GROUPS = st.lists(
-    st.builds(
-        Group,
-        st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3),
-        st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3),
-    ),
-    max_size=3,
+RANGES = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3)
+GROUPS = st.lists(st.builds(Group, RANGES, RANGES), max_size=3)
+#: Serials are published, with a parent if there is one, and removed.
+PUBLISH = st.tuples(VOLUMES, GROUPS, st.integers(0, 5))
+ACTIONS = st.lists(st.one_of(PUBLISH, PUBLISH, st.integers(0, 5)), min_size=1, max_size=6)
+
+settings = hypothesis.settings(
+    max_examples=25,
+    deadline=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
 )
-
-
-class Store(t.NamedTuple):
-    world: World
-    web: Web
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +40,64 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Web]:
         yield web
 
 
-@hypothesis.given(volumes=st.lists(VOLUMES, min_size=1, max_size=5), groups=GROUPS, data=st.data())
-@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-def test_every_serial_comes_from_every_other_and_from_nothing(
-    server: Web, volumes: list[list[int]], groups: list[Group], data: st.DataObject
-) -> None:
+def acted(world: World, actions: t.Sequence[t.Any]) -> list[int]:
+    """Do the actions; the serials that are left."""
+    serial = 0
+    for action in actions:
+        there = world.place.serials()
+        if isinstance(action, tuple):
+            numbers, groups, which = action
+            serial += 1
+            # the first choice is none
+            parents = [None, *there]
+            parent = parents[which % len(parents)]
+            world.volume(serial, numbers)
+            world.publish(serial, parent, groups if parent else ())
+        elif there:
+            retain.remove(world.place, there[action % len(there)], bytes)
+    return world.place.serials()
+
+
+@hypothesis.given(actions=ACTIONS)
+@settings
+def test_any_serial_comes_from_any_other_and_from_nothing(server: Web, actions: list[t.Any]) -> None:
     with tempfile.TemporaryDirectory(dir=server.root) as directory:
         world = World(pathlib.Path(directory))
         url = f"{server.url}/{pathlib.Path(directory).name}/public"
-        for serial, numbers in enumerate(volumes, 1):
-            world.volume(serial, numbers)
-            parent = data.draw(st.sampled_from([None, *range(1, serial)]))
-            world.publish(serial, parent, groups if parent else ())
-        for own in (None, *range(1, len(volumes) + 1)):
+        serials = acted(world, actions)
+        for own in (None, *serials):
             local = world.client(str(own))
             if own is not None:
                 world.update(url, local, own, None, world.directory / "own")
-            for serial in range(1, len(volumes) + 1):
+            for serial in serials:
                 target = world.directory / "target"
-                world.update(url, local, serial, own, target)
+                wanted, _site = world.update(url, local, serial, own, target)
                 assert filecmp.cmp(target, world.volumes[serial], shallow=False)
+                # the same, however it came to be
+                assert wanted.index == world.place.index(world.place.manifest(serial))
+
+
+@hypothesis.given(actions=ACTIONS)
+@settings
+def test_the_files_are_exactly_those_that_manifests_name(actions: list[t.Any]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(pathlib.Path(directory))
+        serials = acted(world, actions)
+        manifests = world.place.manifests()
+        named = {pack.file for one in manifests.values() for pack in one.packs}
+        named |= {one.index.file for one in manifests.values()} | {f"{serial}.manifest" for serial in serials}
+        assert set(os.listdir(world.place.public)) == named
+        for one in manifests.values():
+            needed: set[int] = set()
+            for run in world.place.index(one).runs():
+                needed.update(range(run.first, run.first + run.length))
+            frames = [(pack.file, frame) for pack in one.packs for frame in world.place.table(pack).frames]
+            for name, frame in sorted(frames, key=lambda pair: pair[1].holds[0][0], reverse=True):
+                held = {content for first, count in frame.holds for content in range(first, first + count)}
+                if held & needed:
+                    for first, count in frame.references:
+                        needed.update(range(first, first + count))
+                    frames = [pair for pair in frames if pair[0] != name]
+            # every pack has something that the serial needs; or it is the step, which has the delta
+            step = one.step()
+            assert {name for name, _frame in frames} <= ({step.file} if step else set())

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remove a serial, and exactly what no other serial needs.
+
+Packs are rewritten beside, frame by frame, without decompressing: a frame stays if any content in it is needed. Then
+the other manifests are switched to the new packs, each by a rename, and what nothing names any more is removed. A run
+that is killed leaves serials that work, and the next run finishes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import typing as t
+
+from .. import _files
+from .._errors import NotFound
+from .._room import room_for
+from .index import Index
+from .known import Known
+from .manifest import PackFile, file_name
+from .needs import Needs
+from .pack import Frame, Table, encode_table, head, seek_table
+from .packing import Made
+from .place import Place
+from .values import damaged, sha256
+
+_PIECE = 1024**2
+
+Sign = t.Callable[[bytes], bytes]
+
+
+def remove(place: Place, serial: int, sign: Sign) -> None:
+    """Remove *serial*. Clients that are still on it come to any other.
+
+    :arg sign: makes the files of the other manifests' texts.
+    :raises NotFound: it is not published.
+    """
+    manifests = place.manifests()
+    if manifests.pop(serial, None) is None:
+        raise NotFound(f"blocks of {place.protosystem} {serial} are not published")
+    place.keep_contents(place.contents(place.manifests().values()))
+    _files.remove(os.path.join(place.public, file_name(serial)))
+    tidy(place, sign)
+
+
+def tidy(place: Place, sign: Sign) -> None:
+    """Remove what no serial needs, whoever left it."""
+    manifests = place.manifests()
+    packs = {pack.file: pack for one in manifests.values() for pack in one.packs}
+    before = {name: place.table(pack) for name, pack in packs.items()}
+    contents = place.contents(manifests.values())
+    indexes = {serial: place.index(one) for serial, one in manifests.items()}
+    needed = frames_needed(contents, before, indexes.values())
+    instead = {name: _rewritten(place, pack, before[name], needed.get(name, [])) for name, pack in packs.items()}
+    tables = {new.file: place.table(new) for new in instead.values() if new is not None}
+    for serial, one in manifests.items():
+        own = frames_needed(contents, tables, [indexes[serial]])
+        switched = tuple(
+            dataclasses.replace(new, step=pack.step)
+            for pack in one.packs
+            for new in (instead[pack.file],)
+            if new is not None and (new.file in own or pack.step)
+        )
+        if switched != one.packs:
+            place.write_manifest(dataclasses.replace(one, packs=switched), sign)
+    _forget(place, contents, tables)
+    for path in place.leftovers(place.manifests()):
+        _files.remove(path)
+
+
+def frames_needed(contents: int, tables: t.Mapping[str, Table], indexes: t.Iterable[Index]) -> dict[str, list[Frame]]:
+    """The frames that volumes with these indexes need, by pack."""
+    needs = Needs(contents, tables)
+    for one in indexes:
+        needs.add(one)
+    return needs.frames()
+
+
+def _rewritten(place: Place, of: PackFile, table: Table, keep: t.Sequence[Frame]) -> PackFile | None:
+    """The pack with the frames *keep* alone; the same, if that is all; None: nothing is left of it."""
+    delta = place.delta(of)
+    if len(keep) == len(table.frames):
+        return of
+    if not keep and delta is None:
+        return None
+    with room_for(f"the rewritten pack {of.file}", place.public):
+        made = _copy(place, of, keep, delta)
+    os.rename(made.path, os.path.join(place.public, made.name))
+    _files.sync_directory(place.public)
+    first, end = made.bounds()
+    return PackFile(made.name, made.size, made.head, made.sha256, first, end, of.step)
+
+
+def _copy(place: Place, of: PackFile, keep: t.Sequence[Frame], delta: bytes | None) -> Made:
+    table = encode_table(keep)
+    top = head(table, delta)
+    digest = sha256(top).hexdigest()
+    descriptor, path = tempfile.mkstemp(prefix=".stateless-pack:", dir=place.public)
+    with os.fdopen(descriptor, "wb") as stream, open(os.path.join(place.public, of.file), "rb") as source:
+        stream.write(top)
+        for frame in keep:
+            source.seek(frame.offset)
+            left = frame.size
+            while left:
+                data = source.read(min(left, _PIECE))
+                if not data:
+                    raise damaged(of.file, "it is truncated")
+                stream.write(data)
+                left -= len(data)
+        stream.write(seek_table([table] if delta is None else [table, delta], keep))
+        size = stream.tell()
+        stream.flush()
+        os.fchmod(stream.fileno(), 0o644)
+        os.fsync(stream.fileno())
+    serial = of.file.partition("-")[0]
+    return Made(path, f"{serial}-{digest[:16]}.pack", size, len(top), digest, keep)
+
+
+def _forget(place: Place, contents: int, tables: t.Mapping[str, Table]) -> None:
+    """Contents that are in no pack must not be found by whoever publishes next."""
+    lost = bytearray(b"\1" * contents)
+    for table in tables.values():
+        for frame in table.frames:
+            for first, count in frame.holds:
+                lost[first : first + count] = bytes(count)
+    with Known(place.private, contents, 0) as known:
+        start = lost.find(1)
+        while start >= 0:
+            end = lost.find(0, start)
+            end = contents if end < 0 else end
+            known.forget([(start, end - start)])
+            start = lost.find(1, end)
