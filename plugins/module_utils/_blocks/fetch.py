@@ -187,7 +187,7 @@ class Stream:
         while self._response is None:
             self._connect()
         if self._end is None:
-            raise FetchFailed(f"{self._name} cannot be fetched: its length is not known")
+            raise FetchFailed(f"cannot fetch {self._name}: its length is not known")
         return self.read(self._end - self.at)
 
     def skip(self, size: int) -> None:
@@ -246,12 +246,12 @@ class Stream:
     def _failed(self, why: str) -> None:
         """Go to the next mirror, or give up."""
         self.close()
-        url = self._site.urls[self._mirror]
+        url = self._site.urls[self._mirror] + self._name
         self._last_failure = f"{url}: {why}"
         self._fruitless += 1
         self._mirror = (self._mirror + 1) % len(self._site.urls)
         if self._fruitless >= self._site.patience.rounds * len(self._site.urls):
-            raise FetchFailed(f"{self._name} cannot be fetched from {self._last_failure}")
+            raise FetchFailed(f"cannot fetch {self._last_failure}")
         if self._mirror == 0:
             time.sleep(self._site.patience.pause)
 
