@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files over HTTP: whole, or a range (RFC 9110, 14), from a list of mirrors. Whatever a server does, this ends.
 
-A failed transfer goes on where it stopped, at the next mirror, as long as there is some progress. Proxies are those of
+A failed transfer goes on where it stopped, at the next mirror, as long as there is progress. Proxies are those of
 the environment (``http_proxy``, ``https_proxy``, ``no_proxy``), as urllib.request(3) reads them. What comes is not
 believed here: its users have digests. But it is never more than was asked for, and never slower than :class:`Patience`.
 """
@@ -41,9 +41,9 @@ class Patience:
     answer: float = 30.0
     #: for the next bytes
     silence: float = 30.0
-    #: a piece takes at most *silence* and its bytes at this rate, per second
+    #: a piece takes at most *silence* and what its bytes take at this rate, per second
     rate: float = 4096.0
-    #: rounds through all mirrors without a byte, and the pause between them
+    #: rounds through all mirrors without progress, and the pause between them
     rounds: int = 3
     pause: float = 2.0
 
@@ -141,15 +141,16 @@ class Site:
             raise _Failed(f"it answers with status {response.status}")
         return length
 
-    def count(self, size: int) -> None:
-        """Count bytes that came, tell, and wait if they came too fast."""
+    def count(self, size: int) -> float:
+        """Count bytes that came, tell, and wait if they came too fast; the seconds that were waited."""
         self.bytes += size
         if self._progress is not None:
             self._progress(size)
-        if self._limit:
-            ahead = self.bytes / self._limit - (time.monotonic() - self._began)
-            if ahead > 0:
-                time.sleep(min(ahead, 5.0))
+        ahead = self.bytes / self._limit - (time.monotonic() - self._began) if self._limit else 0.0
+        if ahead <= 0:
+            return 0.0
+        time.sleep(ahead)
+        return ahead
 
 
 class Stream:
@@ -169,6 +170,7 @@ class Stream:
         self._last_failure = ""
         self._mirror = 0
         self._fruitless = 0
+        self._gained = 0
 
     def __enter__(self) -> Stream:
         return self
@@ -206,8 +208,8 @@ class Stream:
             if self._response is None:
                 self._connect()
                 continue
-            until = time.monotonic() + patience.silence + min(size, _PIECE) / patience.rate
             want = min(size, _PIECE)
+            until = time.monotonic() + patience.silence + want / patience.rate
             try:
                 while want > 0:
                     data = self._response.read1(want)
@@ -217,9 +219,11 @@ class Stream:
                     want -= len(data)
                     size -= len(data)
                     self.at += len(data)
-                    self._fruitless = 0
-                    self._site.count(len(data))
+                    self._gained += len(data)
+                    # what is waited for the limit's sake is not the server's fault
+                    until += self._site.count(len(data))
                     if time.monotonic() > until:
+                        self._gained = 0
                         raise _Failed(f"it sends less than {patience.rate:g} bytes in a second")
             except (OSError, http.client.HTTPException, ValueError, _Failed) as error:
                 self._failed(_reason(error))
@@ -248,7 +252,9 @@ class Stream:
         self.close()
         url = self._site.urls[self._mirror] + self._name
         self._last_failure = f"{url}: {why}"
-        self._fruitless += 1
+        # a few bytes each time are no progress: that could go on for ever
+        self._fruitless = 1 if self._gained >= _PIECE else self._fruitless + 1
+        self._gained = 0
         self._mirror = (self._mirror + 1) % len(self._site.urls)
         if self._fruitless >= self._site.patience.rounds * len(self._site.urls):
             raise FetchFailed(f"cannot fetch {self._last_failure}")
