@@ -54,12 +54,20 @@ class Packer:
     """A pack in the making, in a file without a name in *directory*, on the filesystem that it will be on.
 
     :arg read: fills a view with the contents of ids, for references.
+    :arg note: is told of each frame what it holds, and what it refers to.
     """
 
-    def __init__(self, directory: str, level: Level, read: t.Callable[[memoryview, t.Sequence[Ids]], None]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        level: Level,
+        read: t.Callable[[memoryview, t.Sequence[Ids]], None],
+        note: t.Callable[[t.Sequence[Ids], t.Sequence[Ids]], None] | None = None,
+    ) -> None:
         self._directory = directory
         self._level = level
         self._read = read
+        self._note = note
         self._frames: list[Frame] = []
         self._body = tempfile.TemporaryFile(dir=directory, prefix=".stateless-pack:")  # noqa: SIM115 - until it is done
         self._content = bytearray(FRAME_BLOCKS * BLOCK)
@@ -116,6 +124,8 @@ class Packer:
                 self._plain = self._plain or Compressor(self._level.plain)
                 data = self._plain.frame(content)
             self._body.write(data)
+            if self._note is not None:
+                self._note(self._holds, self._references)
             digest = frame_digest(self._digests)
             self._frames.append(Frame(0, len(data), tuple(self._holds), tuple(self._references), digest))
         self._holds, self._digests, self._references = [], [], []

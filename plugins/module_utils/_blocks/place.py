@@ -4,8 +4,8 @@
 """The publisher's store of a protosystem: what is public, and what it keeps for itself.
 
 ``public`` is served: ``SERIAL.manifest`` (a serial exists if, and only if, it does), ``*.index``, ``*.pack``.
-``private`` has digests and lookup (``known.Known``), ``SERIAL.pages`` (the hash tree's lowest pages), and ``contents``.
-Whoever changes them holds a lock.
+``private`` has digests and lookup (``known.Known``), ``SERIAL.pages`` (the hash tree's lowest pages), ``depths``
+(``depths.Depths``) and ``contents``. Whoever changes them holds a lock.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -12,12 +13,13 @@ import typing as t
 from .._files import remove, sync_directory, write
 from .._room import room_for
 from . import index, tree
+from .depths import Depths
 from .held import Holder
 from .index import Index, Run
 from .known import Known
 from .manifest import IndexFile, Manifest, PackFile
 from .needs import Needs
-from .pack import Ids
+from .pack import Ids, total
 from .packing import Level, Made, Packer
 from .place import Place
 from .ranges import Set
@@ -76,13 +78,16 @@ class Publishing:
             (at, min(count, self.volume.blocks - at)) for at, count in self.changed if at < self.volume.blocks
         )
         contents = self.place.contents(manifests.values())
-        packer = Packer(self.place.public, self.level, self.parent.holder.read if self.parent else _no_parent)
-        with Known(self.place.private, contents, changed.total()) as known:
-            scan = _Scan(self.volume, before, known, packer)
+        depths = Depths(os.path.join(self.place.private, "depths"), contents)
+        read = self.parent.holder.read if self.parent else _no_parent
+        packer = Packer(self.place.public, self.level, read, depths.note)
+        with contextlib.closing(depths), Known(self.place.private, contents, changed.total()) as known:
+            scan = _Scan(self.volume, before, known, packer, depths)
             for group in ordered(changed, self.groups, before, self.level):
                 scan.group(group)
             changes = sorted(scan.changes)
             after = before.changed(self.volume.blocks, changes)
+            packer.end()
             contents = known.contents
             pages = (self.place.pages(self.parent.manifest.serial) if self.parent else None) or tree.pages_of(
                 before, known.get
@@ -176,19 +181,20 @@ def _apart(groups: t.Sequence[Group]) -> list[Group]:
 class _Scan:
     """Blocks by group: what changed, and what is new, which is packed."""
 
-    def __init__(self, volume: Volume, before: Index, known: Known, packer: Packer) -> None:
+    def __init__(self, volume: Volume, before: Index, known: Known, packer: Packer, depths: Depths) -> None:
         self._volume = volume
         self._before = before
         self._known = known
         self._packer = packer
+        self._depths = depths
         self.changes: list[Run] = []
 
     def group(self, group: Group) -> None:
         """Look at the blocks of a group."""
-        self._packer.group(*group.sizes())
-        references: list[Ids] | None = [
+        references: list[Ids] | None = self._depths.usable(
             (run.first, run.length) for at, count in group.references for run in self._was(at, count) if run.first
-        ]
+        )
+        self._packer.group(group.sizes()[0], total(references or ()))
         for at, count in group.blocks:
             for start in range(at, at + count, _PIECE):
                 length = min(_PIECE, at + count - start)

@@ -50,20 +50,33 @@ def tidy(place: Place, sign: Sign) -> None:
     """Remove what no serial needs, whoever left it."""
     manifests = place.manifests()
     packs = {pack.file: pack for one in manifests.values() for pack in one.packs}
-    before = {name: place.table(pack) for name, pack in packs.items()}
+    tables = {name: place.table(pack) for name, pack in packs.items()}
     contents = place.contents(manifests.values())
-    indexes = {serial: place.index(one) for serial, one in manifests.items()}
-    needed = frames_needed(contents, before, indexes.values())
-    instead = {name: _rewritten(place, pack, before[name], needed.get(name, [])) for name, pack in packs.items()}
-    tables = {new.file: place.table(new) for new in instead.values() if new is not None}
-    for serial, one in manifests.items():
-        own = frames_needed(contents, tables, [indexes[serial]])
-        switched = tuple(
-            dataclasses.replace(new, step=pack.step)
-            for pack in one.packs
-            for new in (instead[pack.file],)
-            if new is not None and (new.file in own or pack.step)
-        )
+    needed = frames_needed(contents, tables, (place.index(one) for one in manifests.values()))
+    instead = {name: _rewritten(place, pack, tables[name], needed.get(name, [])) for name, pack in packs.items()}
+    switch(place, instead, (), sign)
+
+
+def switch(place: Place, instead: t.Mapping[str, PackFile | None], more: t.Sequence[PackFile], sign: Sign) -> None:
+    """Let manifests name other packs, and remove what none names any more.
+
+    :arg instead: for names of packs, what holds the same, or all of it that is needed; None: nothing is.
+    :arg more: packs that are new.
+    """
+    manifests = place.manifests()
+    contents = place.contents(manifests.values())
+    packs = {pack.file: pack for one in manifests.values() for pack in one.packs}
+    new = {name: instead.get(name, pack) for name, pack in packs.items()}
+    there = {pack.file: pack for pack in (*new.values(), *more) if pack is not None}
+    tables = {name: place.table(pack) for name, pack in there.items()}
+    for one in manifests.values():
+        own = frames_needed(contents, tables, [place.index(one)])
+        step = one.step()
+        stepping = new[step.file] if step is not None else None
+        named = {name: dataclasses.replace(there[name], step=False) for name in own}
+        if stepping is not None:
+            named[stepping.file] = dataclasses.replace(stepping, step=True)
+        switched = tuple(pack for _name, pack in sorted(named.items()))
         if switched != one.packs:
             place.write_manifest(dataclasses.replace(one, packs=switched), sign)
     _forget(place, contents, tables)

@@ -22,9 +22,11 @@ from ansible_collections.stateless.linux.tests.unit.blocks.world import World
 VOLUMES = st.lists(st.integers(0, 45), min_size=1, max_size=40)
 RANGES = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3)
 GROUPS = st.lists(st.builds(Group, RANGES, RANGES), max_size=3)
-#: Serials are published, with a parent if there is one, and removed.
+#: Serials are published, with a parent if there is one; their packs made again; and removed.
 PUBLISH = st.tuples(VOLUMES, GROUPS, st.integers(0, 5))
-ACTIONS = st.lists(st.one_of(PUBLISH, PUBLISH, st.integers(0, 5)), min_size=1, max_size=6)
+REMOVE = st.tuples(st.just("remove"), st.integers(0, 5))
+IMPROVE = st.tuples(st.just("improve"), st.integers(0, 5))
+ACTIONS = st.lists(st.one_of(PUBLISH, PUBLISH, IMPROVE, REMOVE), min_size=1, max_size=7)
 
 settings = hypothesis.settings(
     max_examples=25,
@@ -45,7 +47,7 @@ def acted(world: World, actions: t.Sequence[t.Any]) -> list[int]:
     serial = 0
     for action in actions:
         there = world.place.serials()
-        if isinstance(action, tuple):
+        if len(action) == 3:
             numbers, groups, which = action
             serial += 1
             # the first choice is none
@@ -53,8 +55,10 @@ def acted(world: World, actions: t.Sequence[t.Any]) -> list[int]:
             parent = parents[which % len(parents)]
             world.volume(serial, numbers)
             world.publish(serial, parent, groups if parent else ())
+        elif there and action[0] == "remove":
+            retain.remove(world.place, there[action[1] % len(there)], bytes)
         elif there:
-            retain.remove(world.place, there[action % len(there)], bytes)
+            world.improve(there[action[1] % len(there)])
     return world.place.serials()
 
 

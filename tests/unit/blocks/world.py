@@ -11,7 +11,7 @@ import random
 import shutil
 import typing as t
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, packing, publish
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, improve, packing, publish
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Patience, Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
@@ -78,6 +78,15 @@ class World:
             return publish.Publishing(
                 self.place, serial, volume, before, changed, groups, packing.LEVELS[level], sign
             ).run()
+
+    def improve(self, serial: int) -> None:
+        """Make the packs of a serial again."""
+        parent = self.place.manifest(serial).parent
+        with contextlib.ExitStack() as stack:
+            volume = stack.enter_context(Volume(str(self.volumes[serial])))
+            old = stack.enter_context(Volume(str(self.volumes[parent]))) if parent in self.place.serials() else None
+            if parent is None or old is not None:
+                improve.Improving(self.place, serial, volume, old, packing.LEVELS["thorough"], bytes).run()
 
     def client(self, name: str) -> Local:
         """What a client knows."""
