@@ -92,7 +92,7 @@ class Publishing:
             pages = (self.place.pages(self.parent.manifest.serial) if self.parent else None) or tree.pages_of(
                 before, known.get
             )
-            tree.update(pages, after, known.get, changes)
+            tree.update(pages, before.blocks, after, known.get, changes)
         delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
         pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
         made = Manifest(

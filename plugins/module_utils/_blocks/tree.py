@@ -59,16 +59,16 @@ Get = t.Callable[[int, int], bytes]
 
 def pages_of(index: Index, get: Get) -> bytearray:
     """The digests of all pages of the volume."""
-    pages = bytearray(DIGEST * -(-index.blocks // PAGE))
-    update(pages, index, get, index.runs())
+    pages = bytearray()
+    update(pages, 0, index, get, index.runs())
     return pages
 
 
-def update(pages: bytearray, index: Index, get: Get, changes: t.Iterable[Run]) -> None:
-    """Bring the digests of pages to those of *index*, which came of *changes*."""
+def update(pages: bytearray, blocks: int, index: Index, get: Get, changes: t.Iterable[Run]) -> None:
+    """Bring the digests of pages, of a volume of *blocks* blocks, to those of *index*, which came of *changes*."""
     size = DIGEST * -(-index.blocks // PAGE)
-    # the last page may have lost blocks with the volume that became smaller, and *changes* do not say so
-    touched = {(min(len(pages), size) - 1) // DIGEST} if len(pages) != size and size and pages else set()
+    # a page has lost blocks with a volume that became shorter, and *changes* do not say so
+    touched = {index.blocks // PAGE} if index.blocks % PAGE and index.blocks < blocks else set()
     del pages[size:]
     pages.extend(bytes(size - len(pages)))
     for run in changes:

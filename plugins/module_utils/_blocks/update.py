@@ -91,7 +91,8 @@ class Update:
             Applying(what, wanted.plan, target, self._holder, digests, self.site, spool).run()
             target.sync()
             pages = bytearray(self.own.pages) if self.own else bytearray()
-            tree.update(pages, wanted.index, digests.get, wanted.changes)
+            before = self.own.index.blocks if self.own else 0
+            tree.update(pages, before, wanted.index, digests.get, wanted.changes)
             if tree.root(wanted.manifest.blocks, bytes(pages)).hex() != wanted.manifest.root:
                 raise damaged(what, "what was applied does not have the digest that it says")
             digests.sync()

@@ -36,7 +36,7 @@ class Web:
     url: str
     root: pathlib.Path
     fault: Fault | None = None
-    requests: list[str] = dataclasses.field(default_factory=list)
+    requests: list[str] = dataclasses.field(default_factory=list, repr=False)
     #: bytes of bodies
     sent: int = 0
 
