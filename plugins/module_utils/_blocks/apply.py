@@ -12,7 +12,7 @@ import dataclasses
 import tempfile
 import typing as t
 
-from .choose import Fetch, Plan, Span
+from .choose import Fetch, Plan, Span, spans
 from .fetch import Site
 from .held import Holder
 from .index import Index, Run
@@ -24,6 +24,8 @@ from .zstd import Decompressor
 
 #: blocks that are moved at once
 _PIECE = 256
+#: blocks that an interruption may cost
+_NOTED = 16384
 
 
 @dataclasses.dataclass
@@ -48,10 +50,14 @@ class Applying:
         self._content = bytearray(FRAME_BLOCKS * BLOCK)
         self._prefix = bytearray(FRAME_REFERENCES * BLOCK)
         self._spool: _Spool | None = None
+        self._note: t.Callable[[int], None] | None = None
+        self._frames = self._since = 0
 
-    def run(self) -> None:
+    def run(self, done: int = 0, note: t.Callable[[int], None] | None = None) -> None:
         """Do it.
 
+        :arg done: how many frames an interrupted run noted.
+        :arg note: is told how many frames are written and on the device, now and then.
         :raises Damaged: something is not what it should be; what was written until then is.
         :raises FetchFailed: a frame cannot be had.
         """
@@ -59,10 +65,24 @@ class Applying:
             self.target.zero(at, count)
         for run in self.plan.moves:
             self._move(run)
-        for span in self.plan.spans:
+        fetches = [fetch for span in self.plan.spans for fetch in span.fetches]
+        if any(fetch.keep for fetch in fetches):
+            # what the interrupted run kept is gone
+            done, note = 0, None
+        self._note, self._frames, self._since = note, done, 0
+        for span in spans(fetches[done:]):
             self._span(span)
         if self._spool is not None:
             self._spool.close()
+
+    def _noted(self, blocks: int) -> None:
+        self._frames += 1
+        self._since += blocks
+        if self._note is not None and self._since >= _NOTED:
+            self.target.sync()
+            self.digests.sync()
+            self._note(self._frames)
+            self._since = 0
 
     def _move(self, run: Run) -> None:
         for skip in range(0, run.length, _PIECE):
@@ -83,6 +103,7 @@ class Applying:
             for fetch in span.fetches:
                 stream.skip(fetch.frame.offset - stream.at)
                 self.frame(fetch, stream.read(fetch.frame.size))
+                self._noted(fetch.frame.blocks())
 
     def frame(self, fetch: Fetch, data: bytes) -> None:
         """Check a frame and write what is wanted of it."""

@@ -42,8 +42,8 @@ class Local:
         """What is known of a serial; None: nothing, or nothing that can be used."""
         with contextlib.suppress(FileNotFoundError, Damaged):
             text = self._read(serial, "manifest")
-            found = manifest.decode(self._path(serial, "manifest"), text, self.protosystem, serial)
-            path = self._path(serial, "index")
+            found = manifest.decode(self.path(serial, "manifest"), text, self.protosystem, serial)
+            path = self.path(serial, "index")
             return Root(
                 found,
                 index.decode(path, self._read(serial, "index"), found.contents),
@@ -54,18 +54,28 @@ class Local:
     def keep(self, root: Root) -> None:
         """Remember a root; its manifest last."""
         serial = root.manifest.serial
-        _files.write(self._path(serial, "index"), index.encode(root.index), 0o600)
-        _files.write(self._path(serial, "pages"), bytes(root.pages), 0o600)
-        _files.write(self._path(serial, "manifest"), manifest.encode(root.manifest), 0o600)
+        _files.write(self.path(serial, "index"), index.encode(root.index), 0o600)
+        _files.write(self.path(serial, "pages"), bytes(root.pages), 0o600)
+        _files.write(self.path(serial, "manifest"), manifest.encode(root.manifest), 0o600)
+
+    def progress(self, serial: int, plan: str) -> int:
+        """How many frames of a *plan* (what identifies it) are written to the volume that is to become *serial*."""
+        found = _files.read_json(self.path(serial, "progress"))
+        return int(found["frames"]) if isinstance(found, dict) and found.get("plan") == plan else 0
+
+    def keep_progress(self, serial: int, plan: str, frames: int) -> None:
+        """Note that."""
+        _files.write_json(self.path(serial, "progress"), {"plan": plan, "frames": frames}, 0o600)
 
     def forget(self, serial: int) -> None:
-        """A root is gone."""
-        for kind in ("manifest", "index", "pages"):
-            _files.remove(self._path(serial, kind))
+        """A root is gone, or whatever was on the way to one."""
+        for kind in ("manifest", "index", "pages", "progress"):
+            _files.remove(self.path(serial, kind))
 
-    def _path(self, serial: int, kind: str) -> str:
+    def path(self, serial: int, kind: str) -> str:
+        """The file that has what is known of a serial."""
         return os.path.join(self.directory, f"{serial}.{kind}")
 
     def _read(self, serial: int, kind: str) -> bytes:
-        with open(self._path(serial, kind), "rb") as stream:
+        with open(self.path(serial, kind), "rb") as stream:
             return stream.read()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .. import _files
 from . import choose, index, manifest, pack, tree
 from .apply import Applying
 from .choose import Packs, Plan
@@ -79,16 +80,22 @@ class Update:
         plan = choose.plan(manifest.file_name(self.serial), changes, self._held, packs)
         return Wanted(found, after, changes, plan)
 
-    def apply(self, wanted: Wanted, target: Volume, spool: str) -> Root:
+    def apply(self, wanted: Wanted, target: Volume, spool: str, *, resumed: bool = False) -> Root:
         """Do it, check the whole, and remember it.
 
+        :arg spool: a directory for contents that are needed on the way alone.
+        :arg resumed: *target* is what an interrupted run wrote to, and nobody else since.
         :raises Damaged: something is not what the manifest says; *target* is then of no use.
         """
         what = manifest.file_name(self.serial)
         target.resize(wanted.manifest.blocks)
         digests = self.local.digests()
         try:
-            Applying(what, wanted.plan, target, self._holder, digests, self.site, spool).run()
+            plan = self._identity(wanted)
+            done = self.local.progress(self.serial, plan) if resumed else 0
+            Applying(what, wanted.plan, target, self._holder, digests, self.site, spool).run(
+                done, lambda frames: self.local.keep_progress(self.serial, plan, frames)
+            )
             target.sync()
             pages = bytearray(self.own.pages) if self.own else bytearray()
             before = self.own.index.blocks if self.own else 0
@@ -100,7 +107,13 @@ class Update:
             digests.close()
         root = Root(wanted.manifest, wanted.index, pages)
         self.local.keep(root)
+        _files.remove(self.local.path(self.serial, "progress"))
         return root
+
+    def _identity(self, wanted: Wanted) -> str:
+        """What tells one plan from another: the manifest, and where from."""
+        own = self.own.manifest.root if self.own else ""
+        return sha256(manifest.encode(wanted.manifest) + own.encode()).hexdigest()
 
     def _held(self) -> Held:
         return self._holder.held if self._holder is not None else Held(Index.empty(0))

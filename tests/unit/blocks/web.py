@@ -39,6 +39,8 @@ class Web:
     requests: list[str] = dataclasses.field(default_factory=list, repr=False)
     #: bytes of bodies
     sent: int = 0
+    #: for a fault that counts
+    sent_of_frames: int = 0
 
 
 @contextlib.contextmanager
