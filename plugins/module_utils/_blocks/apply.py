@@ -9,6 +9,7 @@ Nothing is read from the volume that is written to: doing any part of it again d
 from __future__ import annotations
 
 import dataclasses
+import mmap
 import tempfile
 import typing as t
 
@@ -47,8 +48,9 @@ class Applying:
 
     def __post_init__(self) -> None:
         self._decompressor = Decompressor()
-        self._content = bytearray(FRAME_BLOCKS * BLOCK)
-        self._prefix = bytearray(FRAME_REFERENCES * BLOCK)
+        # memory that is there once it is touched
+        self._content = mmap.mmap(-1, FRAME_BLOCKS * BLOCK)
+        self._prefix = mmap.mmap(-1, FRAME_REFERENCES * BLOCK)
         self._spool: _Spool | None = None
         self._note: t.Callable[[int], None] | None = None
         self._frames = self._since = 0

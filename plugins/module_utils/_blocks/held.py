@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import bisect
+import itertools
+import operator
 import typing as t
 
 from .index import Index
@@ -24,20 +26,17 @@ class Held:
         self._first = column(index.first[place] for place in order)
         self._count = column(index.count[place] for place in order)
         self._at = column(index.at[place] for place in order)
-        # runs may overlap: where is the first one that can reach to an id
-        self._longest = max(self._count, default=0)
+        # runs may overlap: how far does any reach that begins no later
+        self._reach = column(itertools.accumulate(map(operator.add, self._first, self._count), max))
 
     def find(self, first: int, count: int) -> t.Iterator[tuple[int, int, int | None]]:
         """The contents *first* to *first* + *count* in pieces: first, count, and where; None: they are not there."""
         end = first + count
         while first < end:
             place = bisect.bisect_right(self._first, first) - 1
-            while place >= 0 and self._first[place] + self._count[place] <= first:
-                if self._first[place] + self._longest <= first:
-                    place = -1
-                    break
-                place -= 1
-            if place >= 0:
+            if place >= 0 and self._reach[place] > first:
+                while self._first[place] + self._count[place] <= first:
+                    place -= 1
                 skip = first - self._first[place]
                 length = min(self._count[place] - skip, end - first)
                 yield first, length, self._at[place] + skip

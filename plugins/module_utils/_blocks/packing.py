@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -70,8 +71,9 @@ class Packer:
         self._note = note
         self._frames: list[Frame] = []
         self._body = tempfile.TemporaryFile(dir=directory, prefix=".stateless-pack:")  # noqa: SIM115 - until it is done
-        self._content = bytearray(FRAME_BLOCKS * BLOCK)
-        self._prefix = bytearray(FRAME_REFERENCES * BLOCK)
+        # memory that is there once it is touched
+        self._content = mmap.mmap(-1, FRAME_BLOCKS * BLOCK)
+        self._prefix = mmap.mmap(-1, FRAME_REFERENCES * BLOCK)
         self._against: Compressor | None = None
         self._plain: Compressor | None = None
         self._holds: list[Ids] = []

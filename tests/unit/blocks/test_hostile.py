@@ -20,7 +20,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch impo
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import Damaged
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue
 from ansible_collections.stateless.linux.tests.unit.blocks.web import Answer, Fault, Web, serving
-from ansible_collections.stateless.linux.tests.unit.blocks.world import HASTY, World
+from ansible_collections.stateless.linux.tests.unit.blocks.world import HASTY, PATIENT, World
 
 Handler = http.server.BaseHTTPRequestHandler
 DATA = bytes(range(256)) * 1024
@@ -138,7 +138,7 @@ def test_a_server_that_does_not_give_the_file_is_given_up(web: Web, name: str) -
 
 def test_a_transfer_that_breaks_goes_on_where_it_was(web: Web) -> None:
     web.fault = shorter
-    site = Site([web.url], HASTY)
+    site = Site([web.url], PATIENT)
     with site.stream("file", 1000, 200000) as stream:
         assert stream.read(199000) == DATA[1000:200000]
     assert len(web.requests) == 3
@@ -154,7 +154,7 @@ def test_the_next_mirror_takes_over_in_the_middle(web: Web, tmp_path: pathlib.Pa
     web.fault = once
     shutil.copytree(web.root, tmp_path / "other")
     with serving(tmp_path / "other") as other:
-        site = Site(["http://127.0.0.1:9/nobody/", web.url, other.url], HASTY)
+        site = Site(["http://127.0.0.1:9/nobody/", web.url, other.url], PATIENT)
         with site.stream("file", 0, len(DATA)) as stream:
             assert stream.read(len(DATA)) == DATA
         assert other.requests == [f"/file bytes=70000-{len(DATA) - 1}"]
@@ -165,14 +165,14 @@ def test_a_server_without_ranges_serves_too(web: Web) -> None:
         return Answer(200, {"Content-Length": str(len(DATA))}, DATA)
 
     web.fault = whole
-    with Site([web.url], HASTY).stream("file", 5000, 6000) as stream:
+    with Site([web.url], PATIENT).stream("file", 5000, 6000) as stream:
         assert stream.read(1000) == DATA[5000:6000]
 
 
 def test_a_whole_file_has_a_limit(web: Web) -> None:
-    assert Site([web.url], HASTY).get("file", len(DATA)) == DATA
+    assert Site([web.url], PATIENT).get("file", len(DATA)) == DATA
     with pytest.raises(FetchFailed, match="are the limit"):
-        Site([web.url], HASTY).get("file", len(DATA) - 1)
+        Site([web.url], PATIENT).get("file", len(DATA) - 1)
 
 
 def test_a_server_that_is_away_is_named() -> None:
@@ -180,7 +180,7 @@ def test_a_server_that_is_away_is_named() -> None:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         with pytest.raises(FetchFailed, match=f"{url}/file: .*refused"):
-            Site([url], HASTY).get("file", 10)
+            Site([url], PATIENT).get("file", 10)
 
 
 @pytest.mark.parametrize("url", ["file:///etc", "http:///x", "ftp://host/x", "nothing"])
@@ -192,7 +192,7 @@ def test_other_urls_are_refused(url: str) -> None:
 def test_bytes_come_no_faster_than_told(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(fetch.time, "sleep", slept.append)
-    site = Site([web.url], HASTY, limit=len(DATA) / 10)
+    site = Site([web.url], PATIENT, limit=len(DATA) / 10)
     site.get("file", len(DATA))
     # the clock goes on by itself, but not by as much
     assert max(slept) > 4

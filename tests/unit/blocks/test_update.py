@@ -20,7 +20,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.update imp
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import Damaged
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.tests.unit.blocks.web import Answer, Web, serving
-from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK, HASTY, World, believe, block
+from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK, PATIENT, World, believe, block
 
 #: Different kinds of content, so that there are several frames.
 FIRST = [*range(100, 1400), 0, 0, *range(2000, 3300)]
@@ -90,7 +90,7 @@ def test_an_interrupted_run_goes_on(
         world.update(web.url, local, 1, None, target)
     web.fault = None
     web.requests.clear()
-    update = Update(Site([web.url], HASTY), local, 1, None, None, believe)
+    update = Update(Site([web.url], PATIENT), local, 1, None, None, believe)
     wanted = update.plan(update.look_up())
     with Volume(str(target), writable=True) as volume:
         update.apply(wanted, volume, str(tmp_path), resumed=True)
@@ -137,7 +137,7 @@ def test_nobody_has_to_follow_references_for_ever(tmp_path: pathlib.Path) -> Non
 
 def test_a_device_that_is_too_small_is_refused(world: World, web: Web, tmp_path: pathlib.Path) -> None:
     world.publish(1)
-    update = Update(Site([web.url], HASTY), world.client("one"), 1, None, None, believe)
+    update = Update(Site([web.url], PATIENT), world.client("one"), 1, None, None, believe)
     wanted = update.plan(update.look_up())
     with Volume(str(world.volumes[1]), writable=True) as volume:
         with pytest.raises(Damaged, match="outside of it"):

@@ -22,8 +22,10 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.update imp
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 
 BLOCK = 4096
-#: For tests, which must not wait long for what never comes.
-HASTY = Patience(answer=2, silence=0.5, rate=1e6, rounds=2, pause=0.01)
+#: A busy machine is no bad server; but a mirror that has failed need not be left alone for long.
+PATIENT = Patience(answer=120, silence=120, rate=1, rounds=2, pause=0.01)
+#: For servers that are to be given up.
+HASTY = Patience(answer=1, silence=0.5, rate=1e6, rounds=2, pause=0.01)
 NAME = "lab"
 
 
@@ -101,7 +103,7 @@ class World:
             else:
                 shutil.copy(self.volumes[own], target)
                 volume = stack.enter_context(Volume(str(self.volumes[own])))
-            site = Site([url], HASTY)
+            site = Site([url], PATIENT)
             update = Update(site, local, serial, local.root(own) if own is not None else None, volume, believe)
             wanted = update.plan(update.look_up())
             writable = stack.enter_context(Volume(str(target), writable=True))
