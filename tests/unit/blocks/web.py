@@ -60,9 +60,10 @@ def serving(root: pathlib.Path) -> t.Iterator[Web]:
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            # before whoever reads it can ask
+            web.sent += len(answer.body)
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(answer.body)
-                web.sent += len(answer.body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it overrides
             pass
