@@ -27,6 +27,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch impo
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.place import Place
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.ranges import Set
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import sign
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update, trusting
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
@@ -64,11 +65,10 @@ class Bench(t.NamedTuple):
                 old = stack.enter_context(Volume(self.image(serial - 1)))
                 parent = publish.Parent(manifest, Holder(place.index(manifest), old))
                 changed = list(changes.compared(old, volume))
-                trees = [
-                    stack.enter_context(view(self.image(one), "ext4", ("ro", "loop", "noload")))
-                    for one in (serial - 1, serial)
-                ]
-                groups = list(similar.files(*trees))
+                if Set(changed).total() >= similar.WORTH:
+                    images = self.image(serial - 1), self.image(serial)
+                    trees = [stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images]
+                    groups = list(similar.files(*trees))
             publish.Publishing(place, serial, volume, parent, changed, groups, packing.LEVELS[level], self.sign).run()
 
     def improve(self, serial: int) -> None:

@@ -18,6 +18,9 @@ from .extents import extents
 from .values import BLOCK, FRAME_BLOCKS, FRAME_REFERENCES
 from .volume import Range
 
+#: changed blocks from which on it is worth to look through the files (64 MiB): that takes a second or more, and what is
+#: less is mostly written in place, and compressed against what was there
+WORTH = 16384
 _NUMBERS = re.compile(rb"[0-9]+")
 
 

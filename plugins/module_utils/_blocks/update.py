@@ -63,10 +63,10 @@ class Update:
         """What to do. Nothing is written yet."""
         before = self.own.index if self.own else Index.empty(0)
         self._holder = Holder(before, self.volume) if self.volume is not None and self.own is not None else None
-        packs = Packs(found.packs, lambda one: self._head(found, one)[0])
+        packs = Packs(found.packs, lambda one: head(self.site, found, one)[0])
         step = found.step()
         if step is not None and self.own is not None and self.own.manifest.serial == found.parent:
-            table, delta = self._head(found, step)
+            table, delta = head(self.site, found, step)
             if delta is None:
                 raise damaged(step.file, "it has no index delta, and the manifest says that it has")
             packs.have(step, table)
@@ -127,13 +127,18 @@ class Update:
             raise damaged(found.index.file, f"it is of {whole.blocks} blocks, the manifest of {found.blocks}")
         return whole
 
-    def _head(self, found: Manifest, of: PackFile) -> tuple[Table, bytes | None]:
-        with self.site.stream(of.file, 0, of.head) as stream:
-            data = stream.read(of.head)
-        if sha256(data).hexdigest() != of.sha256:
-            raise damaged(of.file, "the digest of its head is not what the manifest says")
-        table, delta = pack.split_head(of.file, data)
-        return pack.decode_table(of.file, table, found.contents, of.head), delta
+
+def head(site: Site, found: Manifest, of: PackFile) -> tuple[Table, bytes | None]:
+    """Fetch the head of a pack that a manifest names: its table, and its delta if it has one.
+
+    :raises Damaged: it is not what the manifest says.
+    """
+    with site.stream(of.file, 0, of.head) as stream:
+        data = stream.read(of.head)
+    if sha256(data).hexdigest() != of.sha256:
+        raise damaged(of.file, "the digest of its head is not what the manifest says")
+    table, delta = pack.split_head(of.file, data)
+    return pack.decode_table(of.file, table, found.contents, of.head), delta
 
 
 def trusting(protosystem: str, trusted: str) -> t.Callable[[str, bytes, t.Sequence[bytes]], None]:

@@ -81,14 +81,14 @@ class World:
                 self.place, serial, volume, before, changed, groups, packing.LEVELS[level], sign
             ).run()
 
-    def improve(self, serial: int) -> None:
+    def improve(self, serial: int, sign: t.Callable[[bytes], bytes] = bytes) -> None:
         """Make the packs of a serial again."""
         parent = self.place.manifest(serial).parent
         with contextlib.ExitStack() as stack:
             volume = stack.enter_context(Volume(str(self.volumes[serial])))
             old = stack.enter_context(Volume(str(self.volumes[parent]))) if parent in self.place.serials() else None
             if parent is None or old is not None:
-                improve.Improving(self.place, serial, volume, old, packing.LEVELS["thorough"], bytes).run()
+                improve.Improving(self.place, serial, volume, old, packing.LEVELS["thorough"], sign).run()
 
     def client(self, name: str) -> Local:
         """What a client knows."""
