@@ -32,6 +32,9 @@ _RANGE = "bytes {first}-{last}/"
 class FetchFailed(StatelessError):
     """No mirror has given the file."""
 
+    #: the last one says that there is no such file
+    gone = False
+
 
 @dataclasses.dataclass(frozen=True)
 class Patience:
@@ -50,6 +53,10 @@ class Patience:
 
 class _Failed(Exception):
     """One mirror has failed."""
+
+
+class _Gone(_Failed):
+    """It has no such file."""
 
 
 class Site:
@@ -111,7 +118,8 @@ class Site:
             )
         except urllib.error.HTTPError as error:
             error.close()
-            raise _Failed(f"it says {error.code} {error.reason!s:.100}") from error
+            kind = _Gone if error.code in (404, 410) else _Failed
+            raise kind(f"it says {error.code} {error.reason!s:.100}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _Failed(_reason(error)) from error
         try:
@@ -226,7 +234,7 @@ class Stream:
                         self._gained = 0
                         raise _Failed(f"it sends less than {patience.rate:g} bytes in a second")
             except (OSError, http.client.HTTPException, ValueError, _Failed) as error:
-                self._failed(_reason(error))
+                self._failed(error)
         return b"".join(parts)
 
     def _connect(self) -> None:
@@ -245,19 +253,21 @@ class Stream:
                 raise
             self._response = response
         except (OSError, http.client.HTTPException, ValueError, _Failed) as error:
-            self._failed(_reason(error))
+            self._failed(error)
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Go to the next mirror, or give up."""
         self.close()
         url = self._site.urls[self._mirror] + self._name
-        self._last_failure = f"{url}: {why}"
+        self._last_failure = f"{url}: {_reason(error)}"
         # a few bytes each time are no progress: that could go on for ever
         self._fruitless = 1 if self._gained >= _PIECE else self._fruitless + 1
         self._gained = 0
         self._mirror = (self._mirror + 1) % len(self._site.urls)
         if self._fruitless >= self._site.patience.rounds * len(self._site.urls):
-            raise FetchFailed(f"cannot fetch {self._last_failure}")
+            failed = FetchFailed(f"cannot fetch {self._last_failure}")
+            failed.gone = isinstance(error, _Gone)
+            raise failed
         if self._mirror == 0:
             time.sleep(self._site.patience.pause)
 

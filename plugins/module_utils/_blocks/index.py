@@ -33,7 +33,7 @@ from .zstd import Compressor, Decompressor, Effort
 _WHOLE = b"SLBWHOLE"
 _DELTA = b"SLBDELTA"
 _WRAP = 2**32 - 1
-_EFFORT = Effort(9)
+_EFFORT = Effort(3)
 
 
 class Run(t.NamedTuple):

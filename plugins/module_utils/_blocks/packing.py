@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import mmap
 import os
-import shutil
 import tempfile
 import typing as t
 
 from .pack import Frame, Ids, Table, encode_table, frame_digest, head, seek_table, total
 from .values import BLOCK, FRAME_BLOCKS, FRAME_REFERENCES, sha256
 from .zstd import Compressor, Effort
+
+#: bytes that are copied at once
+_PIECE = 1024**2
 
 
 class Level(t.NamedTuple):
@@ -133,23 +135,37 @@ class Packer:
         self._holds, self._digests, self._references = [], [], []
 
     def done(self, serial: int, delta: bytes | None) -> Made:
-        """Write the pack beside where it will be: its name says what is in it.
-
-        :arg serial: of which it was made, for whoever looks at the files.
-        """
+        """Write the pack: :func:`write_pack`."""
         self.end()
-        table = encode_table(self._frames)
-        top = head(table, delta)
-        digest = sha256(top).hexdigest()
-        descriptor, path = tempfile.mkstemp(prefix=".stateless-pack:", dir=self._directory)
+        self._body.seek(0)
+        made = write_pack(self._directory, serial, self._frames, delta, iter(lambda: self._body.read(_PIECE), b""))
+        self._body.close()
+        return made
+
+
+def write_pack(
+    directory: str, serial: int, frames: t.Sequence[Frame], delta: bytes | None, body: t.Iterable[bytes]
+) -> Made:
+    """Write a pack beside where it will be: its name says what is in it.
+
+    :arg serial: for which it was made, for whoever looks at the files.
+    :arg body: the compressed frames, one after the other, in pieces.
+    """
+    table = encode_table(frames)
+    top = head(table, delta)
+    digest = sha256(top).hexdigest()
+    descriptor, path = tempfile.mkstemp(prefix=".stateless-pack:", dir=directory)
+    try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(top)
-            self._body.seek(0)
-            shutil.copyfileobj(self._body, stream, 1024**2)
-            stream.write(seek_table([table] if delta is None else [table, delta], self._frames))
+            for piece in body:
+                stream.write(piece)
+            stream.write(seek_table([table] if delta is None else [table, delta], frames))
             size = stream.tell()
             stream.flush()
             os.fchmod(stream.fileno(), 0o644)
             os.fsync(stream.fileno())
-        self._body.close()
-        return Made(path, f"{serial}-{digest[:16]}.pack", size, len(top), digest, self._frames)
+    except BaseException:
+        os.unlink(path)
+        raise
+    return Made(path, f"{serial}-{digest[:16]}.pack", size, len(top), digest, frames)

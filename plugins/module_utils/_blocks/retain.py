@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 import typing as t
 
 from .. import _files
@@ -22,12 +21,10 @@ from .index import Index
 from .known import Known
 from .manifest import PackFile, file_name
 from .needs import Needs
-from .pack import Frame, Table, encode_table, head, seek_table
-from .packing import Made
+from .pack import Frame, Table
+from .packing import write_pack
 from .place import Place
-from .values import damaged, sha256
-
-_PIECE = 1024**2
+from .values import damaged
 
 Sign = t.Callable[[bytes], bytes]
 
@@ -99,37 +96,22 @@ def _rewritten(place: Place, of: PackFile, table: Table, keep: t.Sequence[Frame]
         return of
     if not keep and delta is None:
         return None
+    serial = int(of.file.partition("-")[0])
     with room_for(f"the rewritten pack {of.file}", place.public):
-        made = _copy(place, of, keep, delta)
+        made = write_pack(place.public, serial, keep, delta, _frames(place, of, keep))
     os.rename(made.path, os.path.join(place.public, made.name))
     _files.sync_directory(place.public)
     first, end = made.bounds()
     return PackFile(made.name, made.size, made.head, made.sha256, first, end, of.step)
 
 
-def _copy(place: Place, of: PackFile, keep: t.Sequence[Frame], delta: bytes | None) -> Made:
-    table = encode_table(keep)
-    top = head(table, delta)
-    digest = sha256(top).hexdigest()
-    descriptor, path = tempfile.mkstemp(prefix=".stateless-pack:", dir=place.public)
-    with os.fdopen(descriptor, "wb") as stream, open(os.path.join(place.public, of.file), "rb") as source:
-        stream.write(top)
-        for frame in keep:
-            source.seek(frame.offset)
-            left = frame.size
-            while left:
-                data = source.read(min(left, _PIECE))
-                if not data:
-                    raise damaged(of.file, "it is truncated")
-                stream.write(data)
-                left -= len(data)
-        stream.write(seek_table([table] if delta is None else [table, delta], keep))
-        size = stream.tell()
-        stream.flush()
-        os.fchmod(stream.fileno(), 0o644)
-        os.fsync(stream.fileno())
-    serial = of.file.partition("-")[0]
-    return Made(path, f"{serial}-{digest[:16]}.pack", size, len(top), digest, keep)
+def _frames(place: Place, of: PackFile, keep: t.Sequence[Frame]) -> t.Iterator[bytes]:
+    """The compressed frames *keep* of a pack."""
+    for frame in keep:
+        data = place.read(of.file, frame.offset, frame.size)
+        if len(data) != frame.size:
+            raise damaged(of.file, "it is truncated")
+        yield data
 
 
 def _forget(place: Place, contents: int, tables: t.Mapping[str, Table]) -> None:

@@ -12,7 +12,7 @@ from .. import _files
 from . import choose, index, manifest, pack, tree
 from .apply import Applying
 from .choose import Packs, Plan
-from .fetch import Site
+from .fetch import FetchFailed, Site
 from .held import Held, Holder
 from .index import Index, Run
 from .local import Local, Root
@@ -48,6 +48,20 @@ class Update:
     own: Root | None
     volume: Volume | None
     check: t.Callable[[str, bytes, t.Sequence[bytes]], None]
+
+    def run(self, target: Volume, spool: str, *, resumed: bool = False) -> Root:
+        """All of it: :meth:`look_up`, :meth:`plan`, :meth:`apply`.
+
+        If packs were rewritten meanwhile, what the manifest named is gone: it is looked up again, once.
+        """
+        found = self.look_up()
+        try:
+            return self.apply(self.plan(found), target, spool, resumed=resumed)
+        except FetchFailed as error:
+            again = self.look_up() if error.gone else found
+            if again == found:
+                raise
+        return self.apply(self.plan(again), target, spool)
 
     def look_up(self) -> Manifest:
         """The manifest of the serial.

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import filecmp
 import http.server
+import os
 import pathlib
 import shutil
 import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import apply
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import apply, retain
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.depths import DEEPEST
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import FetchFailed, Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.index import Index, Run
@@ -124,6 +125,29 @@ def test_a_root_that_somebody_wrote_to_is_found_out(world: World, web: Web, tmp_
         assert mending.differences() == []
     world.volume(1, FIRST)
     assert filecmp.cmp(own, world.volumes[1], shallow=False)
+
+
+def test_packs_that_are_rewritten_meanwhile_are_looked_up_again(world: World, web: Web, tmp_path: pathlib.Path) -> None:
+    world.volume(2, FIRST[:1000])
+    for serial, parent in ((1, None), (2, 1)):
+        world.publish(serial, parent)
+    named = {pack.file for pack in world.place.manifest(2).packs}
+
+    def meanwhile(path: str, answer: Answer, _handler: http.server.BaseHTTPRequestHandler) -> Answer | None:
+        if path == "/2.manifest":
+            web.fault = None
+            retain.remove(world.place, 1, bytes)
+        return answer
+
+    web.fault = meanwhile
+    update = Update(Site([web.url], PATIENT), world.client("one"), 2, None, None, believe)
+    target = tmp_path / "target"
+    target.touch()
+    with Volume(str(target), writable=True) as volume:
+        update.run(volume, str(tmp_path))
+    assert filecmp.cmp(target, world.volumes[2], shallow=False)
+    assert named - set(os.listdir(world.place.public))
+    assert web.requests.count("/2.manifest") == 2
 
 
 def test_nobody_has_to_follow_references_for_ever(tmp_path: pathlib.Path) -> None:
