@@ -33,7 +33,7 @@ class Level(t.NamedTuple):
 
 LEVELS = {
     "default": Level(Effort(3, long=True), Effort(3), 1024, 1024, 4096),
-    "thorough": Level(Effort(19, hash_log=22, chain_log=23, long=True), Effort(19), 2048, 2048, 6144),
+    "thorough": Level(Effort(16, long=True), Effort(16), 2048, 2048, 6144),
 }
 
 

@@ -169,6 +169,14 @@ def test_a_server_without_ranges_serves_too(web: Web) -> None:
         assert stream.read(1000) == DATA[5000:6000]
 
 
+def test_a_proxy_of_the_environment_is_used(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", web.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Site(["http://mirror.invalid"], PATIENT).stream("file", 10, 20) as stream:
+        assert stream.read(10) == DATA[10:20]
+    assert web.requests == ["http://mirror.invalid/file bytes=10-19"]
+
+
 def test_a_whole_file_has_a_limit(web: Web) -> None:
     assert Site([web.url], PATIENT).get("file", len(DATA)) == DATA
     with pytest.raises(FetchFailed, match="are the limit"):

@@ -12,6 +12,7 @@ import pathlib
 import re
 import threading
 import typing as t
+import urllib.parse
 
 _RANGE = re.compile(r"bytes=([0-9]+)-([0-9]*)")
 
@@ -50,7 +51,9 @@ def serving(root: pathlib.Path) -> t.Iterator[Web]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.requests.append(f"{self.path} {self.headers.get('Range', '')}".strip())
-            answer: Answer | None = _answer(root / self.path.lstrip("/"), self.headers.get("Range"))
+            # a proxy is asked for a whole URL
+            path = urllib.parse.urlsplit(self.path).path
+            answer: Answer | None = _answer(root / path.lstrip("/"), self.headers.get("Range"))
             if web.fault is not None and answer is not None:
                 answer = web.fault(self.path, answer, self)
             if answer is None:
