@@ -19,8 +19,7 @@ import typing as t
 from .._errors import StatelessError
 from .values import damaged
 
-_LEVEL, _WINDOW_LOG, _HASH_LOG, _CHAIN_LOG = 100, 101, 102, 103
-_LONG, _LONG_HASH_LOG, _LONG_MATCH = 160, 161, 162
+_LEVEL, _WINDOW_LOG, _LONG = 100, 101, 160
 _CONTENT_SIZE, _CHECKSUM = 200, 201
 #: skippable frames: RFC 8878, 3.1.2
 SKIPPABLE = 0x184D2A50
@@ -71,9 +70,6 @@ class Effort:
     """How hard to compress."""
 
     level: int
-    #: logarithm of entries of the match finder's tables, None: what the level has; a large prefix wants larger ones
-    hash_log: int | None = None
-    chain_log: int | None = None
     #: find long matches far away (ZSTD_c_enableLongDistanceMatching)
     long: bool = False
 
@@ -112,10 +108,6 @@ class Compressor:
         if prefixed:
             # the window has to reach over the data to the prefix's beginning
             yield _WINDOW_LOG, max(17, (reach - 1).bit_length())
-            if self._effort.hash_log is not None:
-                yield _HASH_LOG, self._effort.hash_log
-            if self._effort.chain_log is not None:
-                yield _CHAIN_LOG, self._effort.chain_log
             if self._effort.long:
                 yield _LONG, 1
 
