@@ -14,8 +14,8 @@ import contextlib
 import filecmp
 import os
 import pathlib
-import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,7 +34,6 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume imp
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 
 NAME = "lab"
-PORT = 18573
 _NGINX = """worker_processes 1; daemon off; pid {work}/nginx.pid; error_log stderr;
 events {{}}
 http {{ access_log off; sendfile on; default_type application/octet-stream;
@@ -47,6 +46,7 @@ class Bench(t.NamedTuple):
 
     data: pathlib.Path
     work: pathlib.Path
+    port: int
 
     def image(self, serial: int) -> str:
         return str(self.data / f"v{serial}.img")
@@ -83,7 +83,7 @@ class Bench(t.NamedTuple):
         """Bring a client to a serial; says requests and bytes."""
         local = Local(NAME, str(self.work / f"client-{client}"))
         check = trusting(NAME, str(self.work / "trusted"))
-        site = Site([f"http://127.0.0.1:{PORT}"])
+        site = Site([f"http://127.0.0.1:{self.port}"])
         with contextlib.ExitStack() as stack:
             volume = stack.enter_context(Volume(self.image(own))) if own else None
             update = Update(site, local, serial, local.root(own) if own else None, volume, check)
@@ -99,17 +99,26 @@ class Bench(t.NamedTuple):
 
 def measured(bench: Bench, *step: str) -> tuple[str, float, float]:
     """Do a step in a process of its own: what it said, CPU seconds, MiB."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    argv = [sys.executable, __file__, str(bench.data), "step", str(bench.work), *step]
-    said = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return said.strip(), cpu, after.ru_maxrss / 1024
+    argv = [sys.executable, __file__, str(bench.data), "step", str(bench.work), str(bench.port), *step]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.read() if process.stdout else ""
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(step)} failed")
+    return said.strip(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def figure(what: str, **values: t.Any) -> None:
     """Print one line of figures."""
     print(f"{what:<34} " + "  ".join(f"{name} {value}" for name, value in values.items()), flush=True)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def cpu_of(pids: t.Iterable[int]) -> float:
@@ -131,10 +140,12 @@ def steps(bench: Bench, *, thorough: bool) -> None:
         for serial in (1, 2, 3):
             _said, cpu, memory = measured(bench, "improve", str(serial))
             figure(f"thorough v{serial}", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}")
-    (bench.work / "nginx.conf").write_text(_NGINX.format(work=bench.work, port=PORT))
+    (bench.work / "nginx.conf").write_text(_NGINX.format(work=bench.work, port=bench.port))
     server = subprocess.Popen(["nginx", "-c", str(bench.work / "nginx.conf")])
     try:
         time.sleep(1)
+        if server.poll() is not None:
+            sys.exit("nginx does not start")
         children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         pids = [server.pid, *map(int, children)]
         for client, own, serial in (("a", 0, 1), ("a", 1, 2), ("a", 2, 3), ("b", 0, 3), ("a", 1, 3)):
@@ -160,8 +171,8 @@ def main(argv: t.Sequence[str]) -> None:
     """Measure, or do one step."""
     data = pathlib.Path(argv[0])
     if argv[1:2] == ["step"]:
-        bench = Bench(data, pathlib.Path(argv[2]))
-        name, *rest = argv[3:]
+        bench = Bench(data, pathlib.Path(argv[2]), int(argv[3]))
+        name, *rest = argv[4:]
         if name == "publish":
             bench.publish(int(rest[0]), rest[1])
         elif name == "improve":
@@ -176,7 +187,7 @@ def main(argv: t.Sequence[str]) -> None:
             (work / name).mkdir()
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
         (work / "trusted").write_text(f"{NAME} {(work / 'key.pub').read_text()}")
-        steps(Bench(data, work), thorough="thorough" in argv[1:])
+        steps(Bench(data, work, free_port()), thorough="thorough" in argv[1:])
     finally:
         shutil.rmtree(work)
 
