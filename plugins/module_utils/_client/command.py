@@ -19,7 +19,7 @@ from .places import Places
 from .words import FAILED, SAME, UNKNOWN, Status, shown
 
 #: Seconds: for a connection and each answer, and altogether. A person waits for the one; systemd ends the other at 30.
-_STATUS = (3, 8)
+_STATUS = (3, 6)
 _REPORT = (5, 25)
 
 _EPILOG = """exit status of status:
