@@ -213,6 +213,10 @@ def test_a_directory_that_is_away_or_does_not_let_in_stops_it_at_once(site: Site
 # -- failures and kills, wherever something is changed
 
 
+#: Where the channels point that :func:`begin` makes.
+BEGUN = {"stable": 1}
+
+
 def begin(site: Site) -> None:
     site.publish(1, "stable")
     site.publish(2)
@@ -264,9 +268,13 @@ def test_after_a_kill_the_next_run_has_both_say_the_same(site: Site, name: str) 
     begin(site)
     at = 1
     while site.kill(at, lambda: WORK[name](site)):
-        found = set(site.serials()), site.pointers()
-        assert found[0] in ({1, 2}, {1, 2, 3}, {1})
-        assert set(found[1].values()) <= found[0], "a channel points at what is not published"
+        serials, pointers = set(site.serials()), site.pointers()
+        assert serials in ({1, 2}, {1, 2, 3}, {1})
+        assert set(pointers.values()) <= serials, "a channel points at what is not published"
+        said = {dn for dn in site.entries() if dn.startswith("statelessSerial=")}
+        assert said <= {TREE.snapshot("kiosk", serial) for serial in serials}, "what is not published is said to be"
+        meant = site.follower().channels("kiosk")
+        assert all(serial in (BEGUN.get(name), meant.get(name)) for name, serial in pointers.items()), "a file is ahead"
         # any run for the protosystem does
         site.point(1)
         site.check_equal()
@@ -298,6 +306,25 @@ def test_a_directory_that_goes_away_half_way_leaves_files_as_they_were(site: Sit
         site.point(1)
         site.check_equal()
         assert site.both() == before
+
+
+def test_a_directory_that_was_restarted_half_way_is_logged_in_to_again(site: Site) -> None:
+    begin(site)
+    begin_again(site)
+    changes = site.count(lambda: site.publish(3, "stable"))
+    begin_again(site)
+    before = site.both()
+
+    def restart() -> None:
+        site.directory.stop()
+        site.directory.resume()
+
+    with pytest.raises(LdapFailed, match="the server does not answer"):
+        site.fail(changes - 4, lambda: site.publish(3, "stable"), restart)
+    assert site.both() == before
+    # what comes before the first change there may take long: that is no failure
+    site.fail(1, lambda: site.publish(3, "stable"), restart)
+    site.check_equal()
 
 
 # -- whatever happens in which order
