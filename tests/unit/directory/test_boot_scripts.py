@@ -221,7 +221,7 @@ def test_a_client_that_is_gone_renamed_or_has_another_card(site: Site) -> None:
 
 #: What no module of ours writes, by attribute; all of it would be read by iPXE or lead out of the directory of images.
 INJECTED = {
-    "statelessAssignedProtosystem": ["../../etc", "a/b", "${net0/mac}", "a || shell", "a\nshell", "Desk", "é", "-kiosk"],
+    "statelessAssignedProtosystem": ["../../etc", "a/b", "${net0/mac}", "a || shell", "a\nshell", "Desk", "é", "-x9"],
     "statelessAssignedChannel": ["..", "../../x", "${x}", "x || shell", "#!ipxe", "&&", "x\nshell", "日本"],
     "statelessAssignedFormat": ["../x", "iscsi", "nfs || shell", "${x}"],
     "statelessKernelArguments": ["a=${net0/mac}", "quiet || shell", "x && shell", "#!ipxe", 'a="b', "é", "-x", "a\\b"],
