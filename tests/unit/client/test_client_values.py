@@ -209,5 +209,5 @@ def test_every_text_from_elsewhere_is_made_safe() -> None:
 def test_without_an_image_a_reboot_is_not_judged() -> None:
     status = Status(None, "pc1", Known("2026-11-23T07:00:00+00:00", "pc1", ANSWER))
     assert (status.code, status.stale) == (4, None)
-    assert "reboot:    would bring up desk 7 (nfs) from the network\n" in status.as_text()
+    assert "reboot:     would bring up desk 7 (nfs) from the network\n" in status.as_text()
     assert json.loads(status.as_json())["running"] is None

@@ -81,15 +81,15 @@ def test_what_is_assigned_is_told_with_its_reason(directory: Directory, pc: Mach
         assert (code, value["stale"], value["run"]["serial"], value["source"]) == (0, False, 1, "directory")
         assert value["run"]["because"]["protosystem"] == TREE.clients
         assert "the entry of all clients names protosystem desk; the protosystem's default is channel stable" in text
-        assert "client:    pc1\nruns:      desk 1 (ram), since 2025-11-23" in text
-        assert "reboot:    changes nothing; it comes as nfs" in text
+        assert "client:     pc1\nruns:       desk 1 (ram), since 2025-11-23" in text
+        assert "reboot:     changes nothing; it comes as nfs" in text
 
         group(directory, "lab", "pc1", statelessAssignedChannel=["testing"], statelessAssignedFormat=["ram"])
         code, value, text = status(pc, capsys)
         assert (code, value["stale"], value["run"]["serial"], value["run"]["digest"]) == (3, True, 3, OTHER)
         assert value["run"]["because"]["channel"] == TREE.group("lab")
         assert "group lab (priority 100) names channel testing, which points at 3" in text
-        assert "reboot:    would bring up desk 3 (ram) instead" in text
+        assert "reboot:     would bring up desk 3 (ram) instead" in text
 
         own = [(ldap.MOD_REPLACE, f"statelessAssigned{name}", [value]) for name, value in OWN.items()]
         directory.root.modify(TREE.client("pc1"), own)
@@ -291,7 +291,7 @@ def test_what_another_client_knew_does_not_count(directory: Directory, pc: Machi
     pc.boots(name="pc2")
     capsys.readouterr()
     assert pc.run("status") == 4
-    assert "reboot:    not known: the directory has not answered yet\n" in capsys.readouterr().out
+    assert "reboot:     not known: the directory has not answered yet\n" in capsys.readouterr().out
 
 
 def test_the_second_server_is_asked_if_the_first_is_away(directory: Directory, pc: Machine, capsys: Capture) -> None:
@@ -318,9 +318,9 @@ def test_nothing_hangs_in_a_network_that_swallows_everything(directory: Director
     )
     assert time.monotonic() - begin < 10
     assert (done.returncode, done.stderr) == (3, "")
-    assert "runs:      desk 1 (ram)" in done.stdout
-    assert "reboot:    would bring up desk 3 (nfs) instead" in done.stdout
-    assert "directory: the directory does not answer within 6 seconds" in done.stdout
+    assert "runs:       desk 1 (ram)" in done.stdout
+    assert "reboot:     would bring up desk 3 (nfs) instead" in done.stdout
+    assert "directory:  the directory does not answer within 6 seconds" in done.stdout
     assert "the last answer" in done.stdout
 
 
@@ -333,8 +333,8 @@ def test_anybody_may_know_what_was_known_last(directory: Directory, pc: Machine)
     (pc.root / "etc/credstore").chmod(0o700 if how else 0)
     done = pc.start("status", **how)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "directory: only root can log in as this machine\n" in done.stdout
-    assert "reboot:    changes nothing" in done.stdout
+    assert "directory:  only root can log in as this machine\n" in done.stdout
+    assert "reboot:     changes nothing" in done.stdout
     assert "the last answer" in done.stdout
     done = pc.start("report", **how)
     assert (done.returncode, done.stderr) == (4, "stateless: only root can log in as this machine\n")
@@ -353,7 +353,7 @@ def test_a_name_from_elsewhere_does_nothing_to_the_terminal(directory: Directory
     assert "group x\\x1b[2J\\x07\\x9b31m\\u202e\\r\\nreboot: changes nothing (priority 100) names" in text
     assert not {letter for letter in text if not letter.isprintable()} - {"\n"}
     assert [line for line in text.split("\n") if line.startswith("reboot:")] == [
-        "reboot:    would bring up desk 3 (nfs) instead"
+        "reboot:     would bring up desk 3 (nfs) instead"
     ]
     assert pc.run("report") == 0
     kept = (pc.root / "var/lib/stateless/client/assigned.json").read_text()
