@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -285,6 +286,14 @@ def test_a_new_image_appears_whole(server: Server) -> None:
         content = (directory / name).read_bytes()
         assert found == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert not os.path.exists(building.beside)
+
+
+@pytest.mark.parametrize("image_format", ["nfs", "ram"])
+def test_a_boot_script_tells_the_digest(server: Server, image_format: str) -> None:
+    image = an_image(3, image_format)
+    assert f" stateless.digest={image.digest} " in state.script(server, image, image_format, [])
+    untold = dataclasses.replace(image, digest=None)
+    assert "digest" not in state.script(server, untold, image_format, [])
 
 
 def test_a_new_format_leaves_the_published_files(server: Server) -> None:
