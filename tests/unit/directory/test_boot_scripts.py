@@ -123,30 +123,49 @@ def test_a_channel_that_moves_rewrites_its_pointer_alone(site: Site) -> None:
 
 
 def test_a_channel_stays_where_its_image_is_not_here(site: Site) -> None:
+    site.have("pc1", mac(1), protosystem="desk")
     site.run()
-    site.directory.root.add(
-        TREE.snapshot("desk", 4), {"objectClass": [b"statelessSnapshot"], "statelessSerial": [b"4"]}
-    )
     site.overwrite(TREE.channel("desk", "stable"), "statelessSerial", "4")
     outcome = site.run()
     assert not outcome.plan.changed
-    assert "channel desk/stable stays as it is, though the directory has it at 4" in outcome.warnings[0]
+    assert outcome.warnings == [
+        "channel stable of desk is to point at serial 4, which is not published: it stays at serial 2",
+        "there is no snapshot 4 of desk in the directory (pc1)",
+    ]
     assert site.pointer("desk", "stable") == 2
+
+
+def test_what_a_killed_run_of_image_has_left_is_brought_together(site: Site) -> None:
+    site.have("pc1", mac(1), protosystem="desk", serial=4)
+    site.run()
+    publish(site.server, "desk", 4)
+    site.directory.root.delete(TREE.image("desk", 3, "ram"))
+    outcome = site.run()
+    assert {one.split(" in the directory")[0] for one in (step.text for step in outcome.plan.steps)} == {
+        "add snapshot 4 of desk",
+        "add image 4 of desk as nfs",
+        "add image 4 of desk as ram",
+        "add image 3 of desk as ram",
+    }
+    assert outcome.warnings == []
+    assert not site.run().plan.changed
 
 
 def test_a_protosystem_that_somebody_changes_is_left_alone(site: Site) -> None:
     site.have("pc1", mac(1), protosystem="desk")
     with _files.lock(site.server.change_lock("desk"), "held"):
         outcome = site.run()
-    assert "the channels of 'desk' are left as they are: another run is changing" in outcome.warnings[0]
+    assert "the channels and images of desk are left as they are: another run is changing" in outcome.warnings[0]
     assert site.chain(file(1)) == "../../images/desk/channels/stable.ipxe"
 
 
-def test_a_pointer_that_nothing_in_the_directory_names_stays(site: Site) -> None:
+def test_a_channel_that_is_only_a_file_goes_into_the_directory(site: Site) -> None:
+    site.have("pc1", mac(1), protosystem="desk", channel="old")
     path = site.server.channel("desk", "old")
     _files.write(path, channel_script("desk", "old", 1))
-    site.run()
+    assert site.run().warnings == []
     assert site.pointer("desk", "old") == 1
+    assert TREE.channel("desk", "old") in site.directory.dump(TREE.protosystems)
 
 
 def test_machines_without_an_entry_boot_what_is_said_for_all(site: Site) -> None:
@@ -181,14 +200,16 @@ def test_a_client_without_an_assignment_boots_nothing_whatever_it_had(site: Site
 def test_what_is_not_published_is_told_and_boots_as_soon_as_it_is(site: Site) -> None:
     site.have("pc1", mac(1), protosystem="desk", channel="beta")
     site.have("pc2", mac(2), protosystem="desk", serial=9, format="ram")
-    site.directory.root.delete(TREE.image("desk", 2, "ram"))
+    publish(site.server, "desk", 4, "nfs")
+    site.run()
+    site.overwrite(TREE.channel("desk", "stable"), "statelessSerial", "4")
     site.have("pc3", mac(3), protosystem="desk", format="ram")
     outcome = site.run()
     told = {one["client"]: one["problem"] for one in outcome.result["problems"]}
     assert told == {
         "pc1": "desk has no channel beta; there is: stable, testing",
         "pc2": "there is no snapshot 9 of desk in the directory",
-        "pc3": "snapshot 2 of desk is published as nfs, not as ram",
+        "pc3": "snapshot 4 of desk is published as nfs, not as ram",
     }
     assert site.chain(file(1)) == "../../images/desk/channels/beta.ipxe"
     assert "echo desk has no channel beta: starting anew in 10 seconds" in site.script(file(1))
@@ -373,7 +394,10 @@ def test_what_cannot_be_seen_is_not_taken_for_gone(site: Site) -> None:
 
 def test_a_run_that_is_asked_only_changes_nothing(site: Site) -> None:
     site.have("pc1", mac(1), protosystem="desk")
+    before = site.directory.dump()
     outcome = site.run(check=True)
     assert outcome.result["written"] == [file(1), DEFAULT]
+    assert outcome.result["channels"] == {"desk/stable": 2, "desk/testing": 3}
+    assert site.directory.dump() == before
     assert not os.path.exists(site.server.boot)
     assert not os.path.exists(site.server.channel("desk", "stable"))
