@@ -11,7 +11,7 @@ import re
 import typing as t
 import unicodedata
 
-from .._boot.arguments import check_arguments
+from .._boot.arguments import check_client_arguments
 from .._errors import InUse, InvalidValue
 from .._image.manifest import FORMATS
 from .._names import check_name
@@ -104,7 +104,7 @@ def check_said(wanted: t.Mapping[str, t.Any]) -> None:
         raise InvalidValue("format", wanted["format"], f"give one of {', '.join(FORMATS)}")
     if not 0 <= (wanted.get("serial") or 0) <= _LARGEST:
         raise InvalidValue("serial", wanted["serial"], "snapshots are numbered 1, 2, 3 and so on; 0 takes it away")
-    check_arguments("kernel_arguments", wanted.get("kernel_arguments") or [])
+    check_client_arguments("kernel_arguments", wanted.get("kernel_arguments") or [])
     check_text("description", wanted.get("description") or "")
     if len(wanted.get("description") or "") > 1024:
         raise InvalidValue("description", wanted["description"], "use at most 1024 characters")
