@@ -20,7 +20,7 @@ from .words import FAILED, SAME, UNKNOWN, Status, shown
 
 #: Seconds: for a connection and each answer, and altogether. A person waits for the one; systemd ends the other at 30.
 _STATUS = (3, 6)
-_REPORT = (5, 25)
+_REPORT = (5, 20)
 
 _EPILOG = """exit status of status:
   0  a reboot changes nothing
