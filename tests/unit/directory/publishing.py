@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -141,15 +142,26 @@ class Site:
         assert top["statelessdefaultchannel"] == [b"stable"]
         assert found == expected
 
+    def keep(self) -> None:
+        """Remember what is published now, for :meth:`restore`."""
+        shutil.copytree(self.server.www, self.place / "kept")
+
+    def restore(self) -> None:
+        """Have published what was when :meth:`keep` was called, in files, and so in the directory."""
+        shutil.rmtree(self.server.www)
+        shutil.copytree(self.place / "kept", self.server.www)
+        self.directory.clear()
+        self.point(1)
+
     # -- runs that do not come to their end
 
-    def count(self, work: t.Callable[[], object]) -> int:
+    def count(self, work: t.Callable[[Site], object]) -> int:
         """How many times *work* changes something."""
         with EFFECTS.watched(lambda seen: None):
-            work()
+            work(self)
         return EFFECTS.seen
 
-    def fail(self, at: int, work: t.Callable[[], object], how: t.Callable[[], None] | None = None) -> None:
+    def fail(self, at: int, work: t.Callable[[Site], object], how: t.Callable[[], None] | None = None) -> None:
         """Do *work*, of which the change number *at* fails.
 
         :arg how: what happens then; without it, it is an error of input and output.
@@ -163,9 +175,9 @@ class Site:
                 how()
 
         with EFFECTS.watched(instead):
-            work()
+            work(self)
 
-    def kill(self, at: int, work: t.Callable[[], object]) -> bool:
+    def kill(self, at: int, work: t.Callable[[Site], object]) -> bool:
         """Do *work* in a process that is killed instead of its change number *at*; return whether it came so far."""
 
         def instead(seen: int) -> None:
@@ -175,7 +187,7 @@ class Site:
         child = os.fork()
         if child == 0:
             with contextlib.suppress(BaseException), EFFECTS.watched(instead):
-                work()
+                work(self)
             os._exit(0)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
@@ -227,6 +239,8 @@ def laid(directory: Directory, place: pathlib.Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(build, "view_snapshot", view)
     monkeypatch.setattr(ram, "build", squash)
     monkeypatch.setattr(ram.Ram, "check", lambda self: None)
+    # Who is killed loses nothing that was written: only a machine without power does, which cannot be tried here.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     for name in _CHANGES:
         monkeypatch.setattr(Session, name, _audited(name))
     return made
