@@ -18,7 +18,7 @@ from .machine import Machine, look, now
 from .places import Places
 from .words import FAILED, SAME, UNKNOWN, Status, shown
 
-#: Seconds: for a connection and each answer, and altogether. A person waits for the one; systemd ends the other at 30.
+#: Seconds to wait: for a connection and each answer, and altogether. A person waits for the one, nobody for the other.
 _STATUS = (3, 6)
 _REPORT = (5, 20)
 
