@@ -146,6 +146,14 @@ def remove(path: str) -> None:
     sync_directory(os.path.dirname(path) or ".")
 
 
+def restore(path: str, text: str | None) -> None:
+    """Have the file *path* as it was: with *text*, or, for None, not there. A file that is so is not written again."""
+    if text is None:
+        remove(path)
+    elif read(path) != text:
+        write(path, text)
+
+
 def clear_unfinished(directory: str, of: str | None = None) -> list[str]:
     """Remove what a killed :func:`write` left in *directory*; return the names removed.
 

@@ -13,7 +13,7 @@ import typing as t
 
 from .._boot import arguments, ipxe
 from .._errors import InvalidValue
-from .._files import read, write
+from .._files import read, restore, write
 from .._names import check_name, check_serial
 from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
@@ -234,7 +234,7 @@ def _plan_scripts(server: Server, image: Image | None, extra: t.Sequence[str]) -
         text = script(server, image, image_format, extra)
         had = read(path)
         if had != text:
-            undo = None if had is None else functools.partial(write, path, had)
+            undo = functools.partial(restore, path, had)
             steps.append(Step(f"write {path}", functools.partial(write, path, text), undo))
     return steps
 

@@ -179,6 +179,38 @@ def test_a_snapshot_that_is_assigned_itself_is_not_withdrawn(site: Site) -> None
     site.check_equal()
 
 
+# -- protosystems
+
+
+def test_a_protosystem_is_said_changed_and_taken_away(site: Site) -> None:
+    for channel, said in (("testing", [b"testing"]), ("stable", [b"stable"]), ("", None)):
+        follower = site.follower()
+        plan = follower.protosystem("kiosk", channel)
+        assert len(plan.steps) == 1
+        plan.act()
+        (entry,) = site.entries().values()
+        assert entry.get("statelessdefaultchannel") == said
+        assert not site.follower().protosystem("kiosk", channel).steps
+    site.publish(1, "stable")
+    note = {"objectClass": [b"applicationProcess"], "cn": [b"note"]}
+    site.directory.root.add(f"cn=note,{TREE.snapshot('kiosk', 1)}", note)
+    other = {"objectClass": [b"statelessProtosystem"], "cn": [b"kiosk-2"]}
+    site.directory.root.add(TREE.protosystem("kiosk-2"), other)
+    site.directory.assign_all(statelessAssignedProtosystem="kiosk")
+    before = site.entries()
+    plan, warnings = site.follower().no_protosystem("kiosk")
+    site.directory.assign_all(statelessAssignedProtosystem="")
+    assert warnings == ["kiosk is still what the directory has them boot: all clients"]
+    assert set(plan.before) == set(before) and plan.after == {}
+    with pytest.raises(OSError, match="Input/output error"):
+        site.fail(2 * len(before), lambda _site: plan.act())
+    assert site.entries() == before
+    site.follower().no_protosystem("kiosk")[0].act()
+    assert site.entries() == {}
+    assert site.directory.dump(TREE.protosystem("kiosk-2"))
+    assert not site.follower().no_protosystem("kiosk")[0].steps
+
+
 # -- who may not, and a directory that is away
 
 
