@@ -324,6 +324,8 @@ def main() -> int:
         signal.signal(number, interrupt)
     # Orphans of a step become children of this process, so that they can be found and ended.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Tests make files for other users, too.
+    os.umask(0o022)
     LOGS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
         run = Run(copy_sources(pathlib.Path(parent)), bool(os.environ.get("V")))
