@@ -77,8 +77,8 @@ def present(server: Server, protosystem: str, wanted: Wanted, check: bool, follo
         following = pointing.following
 
         store = open_store(server)
-        steps = leftovers.plan(server, store, protosystem, wanted.serial if nfs else None, warnings)
-        steps += following.first
+        steps = [*following.first]
+        steps += leftovers.plan(server, store, protosystem, wanted.serial if nfs else None, warnings)
         sharing = share.plan_shared(server, store, snapshot) if nfs else []
         if sharing and "nfs" in missing:
             sharing[0] = dataclasses.replace(sharing[0], undo=lambda: _unshare(server, store, protosystem, wanted))

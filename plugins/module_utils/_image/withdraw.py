@@ -64,8 +64,8 @@ def absent(
             before = {"image": {"serial": serial, "formats": sorted(image.formats)}}
             _check_unused(server, image, follower, [settled, meant], force)
         following = follower.plan(follow.published(server, protosystem, images, meant))
-        steps = leftovers.plan(server, store, protosystem, serial, warnings)
-        steps += [*following.first, *following.come, *channels.plan_all(server, protosystem, settled), *following.go]
+        steps = [*following.first, *leftovers.plan(server, store, protosystem, serial, warnings)]
+        steps += [*following.come, *channels.plan_all(server, protosystem, settled), *following.go]
         if channel is not None:
             steps += channels.plan_remove(server, protosystem, channel)
         if serial is not None:

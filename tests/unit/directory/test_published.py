@@ -20,6 +20,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._image import stat
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
 from ansible_collections.stateless.linux.tests.unit.directory.publishing import Site, laid, site
 from ansible_collections.stateless.linux.tests.unit.directory.served import TREE, Directory
+from ansible_collections.stateless.linux.tests.unit.image.laid import a_tree
 
 __all__ = ["site"]
 
@@ -217,12 +218,14 @@ def test_a_protosystem_is_said_changed_and_taken_away(site: Site) -> None:
 def test_a_client_is_refused_before_anything_was_changed(site: Site) -> None:
     watch = site.directory.login("clients", "watch")
     for first in (True, False):
+        a_tree(pathlib.Path(site.server.www), "images/kiosk/.9.new/vmlinuz")  # which a run that may would clear
         before = site.both()
         with pytest.raises(LdapFailed, match=r"cn=watch,.*this identity may not do that"):
             state.present(site.server, "kiosk", state.Wanted(1, ["ram"], "stable"), False, site.follower(watch))
         assert site.both() == before
         if first:
             site.publish(2, "stable")
+    site.publish(2)
     # whoever has nothing to write needs no right to
     unchanged = state.present(site.server, "kiosk", state.Wanted(2, channel="stable"), False, site.follower(watch))
     assert not unchanged.plan.changed
