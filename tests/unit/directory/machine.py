@@ -80,7 +80,7 @@ class Machine:
         line = [*before, SYSTEM, "-I", "-c", _CODE, str(self.program), str(self.root), *arguments]
         environment = {"PATH": os.environ["PATH"]}
         return subprocess.run(
-            line, capture_output=True, text=True, timeout=60, check=False, env=environment, encoding="utf-8", **how
+            line, capture_output=True, text=True, timeout=300, check=False, env=environment, encoding="utf-8", **how
         )
 
 

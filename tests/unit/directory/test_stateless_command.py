@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 import typing as t
@@ -303,11 +304,19 @@ def test_the_second_server_is_asked_if_the_first_is_away(directory: Directory, p
     assert json.loads(capsys.readouterr().out)["source"] == "directory"
 
 
+def reported(pc: Machine) -> subprocess.CompletedProcess[str]:
+    """A report that was made, as often as the timer has to begin it: on a busy machine its time may be up before."""
+    for _time in range(5):
+        done = pc.start("report")
+        if done.returncode == 0:
+            return done
+    raise AssertionError(done.stderr)
+
+
 def test_nothing_hangs_in_a_network_that_swallows_everything(directory: Directory, pc: Machine) -> None:
     """The program as it is installed, with its own time limits, in a network of its own where no packet is answered."""
     client(directory, statelessAssignedProtosystem=["desk"], statelessAssignedChannel=["testing"])
-    done = pc.start("report")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert reported(pc).stderr == ""
     settings = json.loads((pc.root / "etc/stateless/client.json").read_text())
     pc.settings(**{**settings, "server_uri": "ldaps://192.0.2.9 ldaps://192.0.2.10 ldaps://192.0.2.11"})
     # What goes to lo for another host is not answered.
@@ -316,7 +325,8 @@ def test_nothing_hangs_in_a_network_that_swallows_everything(directory: Director
     done = pc.start(
         "status", before=["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-n", "sh", "-c", network, "sh"]
     )
-    assert time.monotonic() - begin < 10
+    # Three addresses that do not answer take TCP six minutes. The program says 6 seconds; the rest is a busy machine's.
+    assert time.monotonic() - begin < 60
     assert (done.returncode, done.stderr) == (3, "")
     assert "runs:       desk 1 (ram)" in done.stdout
     assert "reboot:     would bring up desk 3 (nfs) instead" in done.stdout
@@ -327,8 +337,7 @@ def test_nothing_hangs_in_a_network_that_swallows_everything(directory: Director
 def test_anybody_may_know_what_was_known_last(directory: Directory, pc: Machine) -> None:
     """Only root has the password; what the directory said is no secret."""
     client(directory, statelessAssignedProtosystem=["desk"])
-    done = pc.start("report")
-    assert (done.returncode, done.stdout) == (0, f"reported desk 1 as {TREE.client('pc1')}\n")
+    assert reported(pc).stdout == f"reported desk 1 as {TREE.client('pc1')}\n"
     how: dict[str, t.Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
     (pc.root / "etc/credstore").chmod(0o700 if how else 0)
     done = pc.start("status", **how)
