@@ -30,7 +30,7 @@ test: setup-lab ## all of check, ansible-test sanity, galaxy-importer, every mol
 demo: setup-lab ## a server publishes an image and a machine boots from it
 	@$(with) tests/demo/run
 
-bench: setup-lab ## the figures: seconds and bytes of snapshots, publishing and boots
+bench: setup-lab ## the figures: snapshots, publishing, boots, a large directory
 	@$(with) tests/bench/run
 
 clean: ## remove what the commands left in this folder (the cache stays)

@@ -25,8 +25,9 @@ description:
   - In host names, other characters than letters, digits, underscores, dots and hyphens become underscores. Where two
     clients would have one name, or a client that of a group, V(localhost), V(127.0.0.1) or V(::1), a part of a digest
     of its own name follows. A warning names each client whose name changes.
-  - What is read is data. It is never a template, whatever it says. Of values that machines report themselves, the first
-    256 characters are taken.
+  - What is read is data. It is never a template, whatever it says. C(ansible-inventory) shows text that has other
+    characters than letters, digits and C(_.:+-) as the value of C(__ansible_unsafe). Of values that machines report
+    themselves, the first 256 characters are taken.
   - The name of the file must end in C(stateless.yml) or C(stateless.yaml).
 options:
   plugin:
@@ -65,6 +66,8 @@ notes:
     C(--extra-vars) gives.
   - A cache keeps the clients, and from which O(server_uri), O(bind_dn) and O(suffix) they are. If one of these changes,
     the clients are read again. It never has O(bind_pw). O(select) counts for cached clients, too.
+  - Of ten thousand clients, Ansible itself needs longer to have them as hosts, and to print their variables
+    (C(ansible-inventory --list)), than this plugin to read them from the directory.
 seealso:
   - module: stateless.linux.directory_client
   - module: stateless.linux.directory_group
@@ -108,6 +111,10 @@ keyed_groups:
     default_value: unknown
 """
 
+import contextlib
+import functools
+import gc
+import re
 import sys
 import typing as t
 
@@ -134,6 +141,40 @@ from ansible_collections.stateless.linux.plugins.module_utils._errors import Sta
 
 #: From ansible-core 2.19 on, what is not marked as trusted is no template; before, data had to be marked as unsafe.
 _TRUST = hasattr(template, "trust_as_template")
+#: What no template can be: there is neither a brace nor the "#jinja2:" that says what stands for one.
+_HARMLESS = re.compile(r"[\w.:+-]*", re.ASCII)
+
+
+@contextlib.contextmanager
+def _nothing_collected() -> t.Iterator[None]:
+    """Go without Python's garbage collector, which would look again and again through what is made and stays."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _as_data(value: t.Any) -> t.Any:
+    """*value* so that Ansible takes it for data, whatever it says."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return {name: _as_data(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_as_data(one) for one in value]
+    return value
+
+
+# Remembered, since most values are those of many hosts.
+@functools.lru_cache(maxsize=65536)
+def _text(value: str) -> str:
+    """Marked only where that matters: ansible-inventory needs long for what is marked, and it is unlovely to read."""
+    harmless = _HARMLESS.fullmatch(value) is not None
+    marked = template.trust_as_template if _TRUST else wrap_var
+    return t.cast(str, marked(value)) if harmless == _TRUST else value
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -150,7 +191,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         self._template_login(self._read_config_data(path))
         try:
-            self._add(inventory, self._clients(path, cache))
+            with _nothing_collected():
+                self._add(inventory, self._clients(path, cache))
         except StatelessError as error:
             raise AnsibleParserError(f"{path}: {error}") from error
 
@@ -206,10 +248,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             inventory.add_host(host.name)
             for group in host.groups:
                 inventory.add_child(group, host.name)
-            variables = dict(host.variables) if _TRUST else wrap_var(dict(host.variables))
+            variables = _as_data(dict(host.variables))
+            # Not by the inventory, which since ansible-core 2.19 first copies every value to note the file it is of.
+            entry = inventory.hosts[host.name]
             for name, value in variables.items():
-                inventory.set_variable(host.name, name, value)
-            self._set_composite_vars(compose, variables, host.name, strict=strict)
+                entry.set_variable(name, value)
+            if compose:
+                self._set_composite_vars(compose, variables, host.name, strict=strict)
         # Only now, since Ansible would give a group the variables of a host that has its name.
         for host in made.hosts if groups or keyed else ():
             self._add_host_to_composed_groups(groups, {}, host.name, strict=strict)

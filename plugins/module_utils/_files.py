@@ -89,12 +89,13 @@ def write_all(texts: t.Mapping[str, str], mode: int = 0o644) -> None:
             for path in texts:
                 os.rename(beside[path], path)
                 del beside[path]
+            for named in {os.path.dirname(path) for path in texts}:
+                sync_directory(named)
         except BaseException:
             for left in beside.values():
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(left)
             raise
-    sync_filesystem(directory)
 
 
 def _beside(path: str, content: str | bytes, mode: int, owner: tuple[int, int] | None, *, sync: bool) -> str:
@@ -143,6 +144,14 @@ def remove(path: str) -> None:
     except FileNotFoundError:
         return
     sync_directory(os.path.dirname(path) or ".")
+
+
+def restore(path: str, text: str | None) -> None:
+    """Have the file *path* as it was: with *text*, or, for None, not there. A file that is so is not written again."""
+    if text is None:
+        remove(path)
+    elif read(path) != text:
+        write(path, text)
 
 
 def clear_unfinished(directory: str, of: str | None = None) -> list[str]:

@@ -17,8 +17,9 @@ description:
   - A client that follows a channel is sent to the channel, so that this need not run when the channel moves. One with
     a snapshot of its own is sent to that.
   - However a run ends, each script is the old or the new one. The next run does the rest.
-  - With a directory, the channels of the protosystems whose images are on the server are pointed at what the directory
-    says as well.
+  - With a directory, what is published on the server and the directory are brought together first, as each run of
+    M(stateless.linux.image) does it. Channels point where the directory says, its entries of snapshots and images are
+    those that are published.
   - Each client has its name among its kernel arguments, as C(stateless.client=NAME), percent-encoded where it must be.
 author:
   - The stateless.linux contributors (!UNKNOWN)

@@ -62,7 +62,7 @@ options:
     description: The format to boot, V(nfs) or V(ram). Empty takes it away.
     type: str
   kernel_arguments:
-    description: More kernel arguments, each one word. An empty list takes them away.
+    description: More kernel arguments, each one word without C($). An empty list takes them away.
     type: list
     elements: str
   groups:
@@ -115,7 +115,7 @@ options:
         description: The format to boot, V(nfs) or V(ram). Empty takes it away.
         type: str
       kernel_arguments:
-        description: More kernel arguments, each one word. An empty list takes them away.
+        description: More kernel arguments, each one word without C($). An empty list takes them away.
         type: list
         elements: str
       state:

@@ -94,8 +94,9 @@ options:
     type: int
   force:
     description:
-      - With O(state=absent), withdraw the image even if clients run it over NFS, or the directory has them boot it. What
-        they have not in memory, they cannot read any more. Their open files are closed by making the NFS server forget these clients.
+      - With O(state=absent), withdraw the image even if clients run it over NFS, or the directory has them boot it.
+        What they have not in memory, they cannot read any more. Their open files are closed by making the NFS server
+        forget these clients.
     type: bool
     default: false
   lock_timeout:

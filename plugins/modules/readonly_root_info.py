@@ -171,6 +171,7 @@ entries:
     forward:
       description:
         - Whether what a new image brings replaces what the client has not changed. V(null) for scratch.
+        - Nothing replaces C(/etc/machine-id).
         - The service of EL7 to EL9 never does so.
       type: bool
       returned: always

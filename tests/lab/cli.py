@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 import typing as t
@@ -43,10 +44,10 @@ def _mebibytes(text: str) -> int:
     return value
 
 
-def _kibibytes(text: str) -> int:
+def _mebibytes_written(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1 KiB")
+    if not 1 <= value <= 1024:
+        raise argparse.ArgumentTypeError("must be 1 to 1024 MiB")
     return value
 
 
@@ -54,6 +55,13 @@ def _size(text: str) -> str:
     if not (text[:-1].isdigit() and text[-1] in "MGT"):
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512M or 8G")
     return text
+
+
+def _disk(text: str) -> str:
+    size, colon, label = text.partition(":")
+    if colon and not re.fullmatch("[a-z0-9-]{1,16}", label):
+        raise argparse.ArgumentTypeError(f"{label!r} is no label: 1 to 16 of a-z 0-9 -")
+    return _size(size) + colon + label
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,10 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     client.add_argument("--mac", default="", help="default: 52:54:00:77:N:INDEX")
     client.add_argument("--memory", type=_mebibytes, default=1024, metavar="MIB", help="default 1024")
     client.add_argument("--uefi", action="store_true", help="OVMF and TFTP; default: BIOS and QEMU's iPXE")
-    client.add_argument("--disk", type=_size, action="append", default=[], metavar="SIZE", help="a blank disk")
-    text = "how much can be written to each disk in a second, so that a copy takes its time (default: no limit)"
-    client.add_argument("--disk-rate", type=_kibibytes, default=0, metavar="KIB", help=text)
-    client.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for ssh; print NAME ADDRESS SECONDS")
+    text = "a disk: blank, or an ext4 filesystem of that label"
+    client.add_argument("--disk", type=_disk, action="append", default=[], metavar="SIZE[:LABEL]", help=text)
+    until = client.add_mutually_exclusive_group()
+    until.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for ssh; print NAME ADDRESS SECONDS")
+    text = "take its power when that much was written to its disks, which take any more very slowly"
+    until.add_argument("--cut", type=_mebibytes_written, metavar="MIB", help=text)
 
     wait = add("wait", "wait until root can log in; print NAME ADDRESS SECONDS (since power-on)", "lab", "name")
     wait.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS", help="default 300")
@@ -133,8 +143,10 @@ def _act(options: argparse.Namespace) -> None:
         base = options.base or ("server" if options.server == "vm" else "plain")
         control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
     elif command == "client":
-        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.disk_rate)
-        if options.wait:
+        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.cut)
+        if options.cut:
+            control.cut(lab, options.name, options.cut)
+        elif options.wait:
             _waited(lab, options.name, options.wait)
     elif command == "wait":
         _waited(lab, options.name, options.timeout)

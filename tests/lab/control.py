@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from . import base, container, dhcp, network, proxy, ssh, state
-from .process import LabError, say
+from .process import LabError, say, tail
 from .state import Host, Lab
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -98,13 +98,13 @@ def _up_as_asked(lab: Lab, kind: str, release: str, memory: int, disks: list[str
     return True
 
 
-def _start(lab: Lab, host: Host) -> None:
+def _start(lab: Lab, host: Host, burst: int | None = None) -> None:
     if host.kind == "container":
         container.start(lab, host)
     else:
         from . import machine
 
-        machine.start(lab, host)
+        machine.start(lab, host, burst)
 
 
 def _stop(host: Host) -> None:
@@ -144,9 +144,9 @@ def down(name: str) -> None:
 
 
 def client(
-    name: str, client_name: str, mac: str, memory: int, uefi: bool, disks: list[str], disk_rate: int
+    name: str, client_name: str, mac: str, memory: int, uefi: bool, disks: list[str], burst: int | None = None
 ) -> tuple[Lab, Host]:
-    """Power a client on: a new one, or one that is off."""
+    """Power a client on: a new one, or one that is off. See :func:`machine.start` for *burst*."""
     lab = state.get(name)
     state.check_name("NAME", client_name)
     if mac and not _MAC.fullmatch(mac.lower()):
@@ -159,11 +159,10 @@ def client(
         index = old.index if old else 1 + max((host.index for host in hosts), default=0)
         host = Host(name, client_name, "client", index, mac.lower() or lab.mac(index), memory=memory, uefi=uefi)
         host.disks = disks
-        host.disk_rate = disk_rate
         if any(host.mac == other.mac and other.name != client_name for other in hosts):
             raise LabError(f"--mac: another host of lab {name} has {host.mac}")
         host.save()
-        _start(lab, host)
+        _start(lab, host, burst)
     say(f"{client_name}: on, {host.mac}, console in {host.console}")
     return lab, host
 
@@ -181,6 +180,24 @@ def off(name: str, host_name: str) -> None:
     with lab.lock():
         _stop(lab.host(host_name))
     say(f"{host_name}: off")
+
+
+def cut(name: str, host_name: str, burst: int, timeout: float = 1200) -> None:
+    """Take the power of a client as soon as it has written *burst* MiB to its disks; error after *timeout* seconds."""
+    from . import machine
+
+    host = state.get(name).host(host_name)
+    deadline = time.monotonic() + timeout
+    written = 0
+    while host.running and written < burst << 20:
+        if time.monotonic() > deadline:
+            raise LabError(f"{host_name} wrote {written} bytes in {timeout:.0f} seconds{tail(host.console)}")
+        time.sleep(0.2)
+        written = machine.written(host)
+    if not host.running:
+        raise LabError(f"{host_name} ended by itself{tail(host.log)}{tail(host.console)}")
+    off(name, host_name)
+    say(f"{host_name}: had written {written} bytes")
 
 
 def on(name: str, host_name: str) -> Host:

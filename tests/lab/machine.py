@@ -19,13 +19,21 @@ from .state import Host, Lab
 _OVMF = "/usr/share/OVMF/OVMF_{}_4M.fd"
 
 
-def start(lab: Lab, host: Host) -> None:
-    """Power it on. Its disks are made the first time, and kept."""
+#: What disks take per second beyond the burst of :func:`start`: as little as it takes for nothing to end.
+_TRICKLE = 64 << 10
+
+
+def start(lab: Lab, host: Host, burst: int | None = None) -> None:
+    """Power it on. Its disks are made the first time, and kept.
+
+    :arg burst: MiB that each disk takes at once, and nearly nothing after: whoever writes more is still writing when
+        the power goes, however fast the machine is.
+    """
     host.dir.mkdir(parents=True, exist_ok=True)
     host.disk_dir.mkdir(parents=True, exist_ok=True)
     for log in (host.console, host.log):
         log.unlink(missing_ok=True)
-    argv = [*_common(lab, host), *(_server(lab, host) if host.kind == "vm" else _client(host)), *_disks(host)]
+    argv = [*_common(lab, host), *(_server(lab, host) if host.kind == "vm" else _client(host)), *_disks(host, burst)]
     host.powered = time.time()
     host.save()
     process = spawn(["nsenter", f"--net=/run/netns/{lab.netns}", "--", *argv], host.record, host.log)
@@ -42,6 +50,12 @@ def reset(host: Host) -> None:
     _qmp(host, "system_reset")
     host.powered = time.time()
     host.save()
+
+
+def written(host: Host) -> int:
+    """Bytes that it has written to its disks since power-on."""
+    disks = [one for one in _qmp(host, "query-blockstats") if str(one.get("device", "")).startswith("disk")]
+    return sum(int(one["stats"]["wr_bytes"]) for one in disks)
 
 
 def _common(lab: Lab, host: Host) -> list[str]:
@@ -91,14 +105,19 @@ def _client(host: Host) -> list[str]:
     ]  # fmt: skip
 
 
-def _disks(host: Host) -> list[str]:
+def _disks(host: Host, burst: int | None) -> list[str]:
     words: list[str] = []
-    rate = f",throttling.bps-write={host.disk_rate * 1024}" if host.disk_rate else ""
-    for number, size in enumerate(host.disks):
+    limit = f",throttling.bps-write={_TRICKLE},throttling.bps-write-max={burst << 20}" if burst else ""
+    for number, asked in enumerate(host.disks):
+        size, colon, label = asked.partition(":")
         disk = host.disk_dir / f"disk{number}.raw"
         if not disk.exists():
-            run("truncate", f"--size={size}", disk)
-        words += ["-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe,discard=unmap{rate}"]
+            new = disk.with_suffix(".new")
+            run("truncate", f"--size={size}", new)
+            if colon:
+                run("mkfs.ext4", "-q", "-L", label, "-E", "lazy_itable_init=0,lazy_journal_init=0", new)
+            new.rename(disk)
+        words += ["-drive", f"if=none,id=disk{number},file={disk},format=raw,cache=unsafe,discard=unmap{limit}"]
         boot = f",bootindex={number + 2}" if host.kind == "client" else ""
         words += ["-device", f"virtio-blk-pci,drive=disk{number},serial=lab-disk{number}{boot}"]
     return words

@@ -77,7 +77,6 @@ class Host:
     release: str = ""
     base: str = ""  #: the cached base it stands on
     disks: list[str] = dataclasses.field(default_factory=list)  #: sizes
-    disk_rate: int = 0  #: KiB a second that can be written to each of them; 0: no limit
     uefi: bool = False
     powered: float = 0.0  #: time.time() of the last power-on or reset
     boot_seconds: float = 0.0  #: from then to ssh, as measured last
@@ -111,6 +110,12 @@ class Host:
     def running(self) -> bool:
         process = self.process
         return bool(process and process.alive)
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Host:
+        """What :meth:`save` wrote, in another clone maybe, whose hosts have more to them."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})
 
     def save(self) -> None:
         self.dir.mkdir(parents=True, exist_ok=True)
@@ -149,7 +154,7 @@ class Lab:
 
     def hosts(self) -> list[Host]:
         """Every host, the server first."""
-        found = [Host(**json.loads(path.read_text())) for path in self.dir.glob("hosts/*/host.json")]
+        found = [Host.read(path) for path in self.dir.glob("hosts/*/host.json")]
         return sorted(found, key=lambda host: host.index)
 
     def host(self, name: str) -> Host:

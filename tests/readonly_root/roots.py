@@ -27,6 +27,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._readonly_root.boo
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000
 _CLONE_NEWUTS = 0x4000000
+_CLONE_NEWNET = 0x40000000
 #: Where the root is made, outside; a directory of this machine's that may be hidden.
 STAND = "/mnt"
 SCRATCH = "/var/lib/stateless/writable"
@@ -47,7 +48,10 @@ def unmount(where: str) -> None:
 
 
 def apart(work: t.Callable[[], Result]) -> Result:
-    """What *work* returns, called in a process with mounts and a host name of its own."""
+    """What *work* returns, called in a process with mounts, a host name and a network of its own.
+
+    The network has nothing in it: what this machine's addresses are called elsewhere is no matter of the tests.
+    """
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -58,7 +62,7 @@ def apart(work: t.Callable[[], Result]) -> Result:
             os.close(reader)
             answer: tuple[bool, object]
             try:
-                if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS) != 0:
+                if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "unshare")
                 mount("--make-rprivate", "/")
                 answer = (True, work())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import signal
 import subprocess
@@ -47,6 +48,14 @@ def test_labs_get_different_networks(lab: state.Lab) -> None:
     other = state.claim("two")
     assert lab.subnet != other.subnet
     assert [found.name for found in state.all_labs()] == ["one", "two"]
+
+
+def test_a_host_of_another_clone_is_known_by_what_both_know(lab: state.Lab) -> None:
+    host = state.Host("one", "pc", "client", 1, "52:54:00:00:00:01", disks=["256M:stateless"])
+    host.save()
+    record = host.dir / "host.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "colour": "green"}))
+    assert lab.hosts() == [host]
 
 
 def test_the_inventory_is_yaml_with_server_and_clients(lab: state.Lab) -> None:

@@ -15,6 +15,7 @@ from .._directory.resolve import Answer, levels, resolve
 from .._directory.tree import mac_address
 from .._directory.values import check_label
 from .._errors import InvalidValue
+from .._names import check_name
 from .wanted import DEFAULT, Problem, Script, Scripts, check, file_name, shown
 
 #: Says why what is to be booted cannot be had from this server; empty if it can.
@@ -73,7 +74,10 @@ def _of(fleet: Fleet, client: Client | None, host_names: bool, lacking: Lacking,
 
 def _boot(answer: Answer) -> Boot | None:
     """Where *answer* leads to, checked; None: nowhere."""
-    if answer.protosystem is None or (answer.channel is None and answer.serial is None):
+    if answer.protosystem is None:
+        return None
+    check_name("protosystem", answer.protosystem)
+    if answer.channel is None and answer.serial is None:
         return None
     channel = answer.channel or ""
     serial = 0 if channel else answer.serial or 0

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import typing as t
@@ -18,9 +17,9 @@ from .._errors import NotFound, StatelessError
 from .._files import lock
 from .._image import manifest
 from .._plan import Outcome, Plan
+from .agree import Agreed, agree
 from .files import Changes, There
 from .listed import listed
-from .pointers import Pointers
 from .resolved import resolved
 from .wanted import Scripts, warnings
 
@@ -57,34 +56,30 @@ def state(server: Server, wanted: Wanted, check: bool, configuration: str = sett
             "which server_directory of the role stateless.linux.server gives it"
         )
     busy = "another run writes the boot scripts: try again later"
-    with contextlib.ExitStack() as locks:
-        locks.enter_context(lock(server.boot_lock, busy, timeout=wanted.lock_timeout))
-        pointers = Pointers(server, locks, wanted.lock_timeout)
+    with lock(server.boot_lock, busy, timeout=wanted.lock_timeout):
+        agreed = Agreed()
         if wanted.clients is not None:
             scripts = listed(wanted.clients, wanted.others, wanted.host_names)
         else:
-            scripts = _resolved(server, t.cast("Settings", place), wanted.host_names, pointers)
-        there = There.read(server.boot)
-        changes = Changes.find(there, scripts)
+            scripts, agreed = _resolved(server, t.cast("Settings", place), wanted, check)
+        changes = Changes.find(There.read(server.boot), scripts)
         before, after = changes.shown()
-        if pointers.steps:
-            before["channels"], after["channels"] = pointers.before, pointers.after
-        # Channels come first: a client that is told to follow one finds it.
-        plan = Plan(before, after, (*pointers.steps, *changes.steps()))
+        plan = Plan(before, after, changes.steps())
         if not check:
             plan.act()
+    plan = Plan({**agreed.before, **before}, {**agreed.after, **after}, [*agreed.steps, *plan.steps])
     result = {
         "written": list(changes.write),
         "removed": list(changes.remove),
         "kept": list(changes.kept),
-        "channels": pointers.after,
+        "channels": agreed.after.get("channels", {}),
         "problems": [{"client": one.client, "problem": one.text} for one in scripts.problems],
     }
-    return Outcome(plan, result, [*pointers.warnings, *warnings(scripts.problems)])
+    return Outcome(plan, result, [*agreed.warnings, *warnings(scripts.problems)])
 
 
-def _resolved(server: Server, place: Settings, host_names: bool, pointers: Pointers) -> Scripts:
-    """What the directory says.
+def _resolved(server: Server, place: Settings, wanted: Wanted, check: bool) -> tuple[Scripts, Agreed]:
+    """What the directory says, once it and what is published here agree.
 
     :raises StatelessError: not all of it can be seen: what is not seen must not be taken for removed.
     """
@@ -93,9 +88,10 @@ def _resolved(server: Server, place: Settings, host_names: bool, pointers: Point
         raise StatelessError(f"{place.source}: {place.login.dn} is a client, which sees itself alone: name a publisher")
     if not session.search(tree.clients, "base", "(objectClass=*)", ("1.1",)):
         raise NotFound(f"{place.source}: there is no entry {tree.clients}, or {session.who} may not see it")
+    # First, so that a client that is told to follow a channel finds it.
+    agreed = agree(server, session, tree, check, wanted.lock_timeout)
     fleet = directory.read(session, tree)
-    pointers.plan(session, tree, fleet)
-    return resolved(fleet, host_names, functools.partial(_lacking, server, {}))
+    return resolved(fleet, wanted.host_names, functools.partial(_lacking, server, {})), agreed
 
 
 def _lacking(server: Server, known: dict[t.Any, str], answer: Answer) -> str:

@@ -103,7 +103,7 @@ def _told(session: Session, tree: Tree) -> Told:
             f"the directory takes this machine for {dn or 'nobody'}, which is no entry of {tree.clients}"
         )
     name = name_of(dn)
-    fleet = read(session, tree, [name])
+    fleet = read(session, tree, [name], brief=True)
     client = next((one for one in fleet.clients if dn_key(one.dn) == dn_key(dn)), None)
     answer = checked(resolve(levels(fleet, client), fleet.protosystems))
     return Told(Known(now(), client.name if client else name, answer), dn, client, session)

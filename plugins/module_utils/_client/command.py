@@ -18,9 +18,9 @@ from .machine import Machine, look, now
 from .places import Places
 from .words import FAILED, SAME, UNKNOWN, Status, shown
 
-#: Seconds: for a connection and each answer, and altogether. A person waits for the one; systemd ends the other at 30.
-_STATUS = (3, 8)
-_REPORT = (5, 25)
+#: Seconds to wait: for a connection and each answer, and altogether. A person waits for the one, nobody for the other.
+_STATUS = (3, 6)
+_REPORT = (5, 20)
 
 _EPILOG = """exit status of status:
   0  a reboot changes nothing

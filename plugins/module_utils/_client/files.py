@@ -40,7 +40,8 @@ Type=oneshot
 ExecStart={PROGRAM} report
 # The directory is away, or this machine cannot log in: said in the journal, and tried again by the timer.
 SuccessExitStatus=4
-TimeoutStartSec=30s
+# The program itself waits for the directory for 20 seconds; a machine under load may need a while to start Python.
+TimeoutStartSec=3min
 # Looked for where systemd.exec(5) says, /etc/credstore among others; there need not be one.
 LoadCredential={CREDENTIAL}
 ReadWritePaths=-{KNOWN}

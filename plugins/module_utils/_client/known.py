@@ -89,7 +89,7 @@ def _answer(value: t.Mapping[str, t.Any]) -> Answer:
             _maybe(int, value["serial"]),
             _maybe(str, value["digest"]),
             _maybe(str, value["format"]),
-            tuple(_a(str, one) for one in value["kernel_arguments"]),
+            tuple(_a(str, one) for one in _a(list, value["kernel_arguments"])),
             {_a(str, field): _a(str, dn) for field, dn in value["because"].items()},
             _a(str, value["reason"]),
             _a(str, value["problem"]),

@@ -85,7 +85,7 @@ def _check_certificates(text: str) -> None:
     if "PRIVATE KEY" in text:
         raise InvalidValue("ca", "(hidden)", "there is a private key in it, which must not be in an image")
     try:
-        ssl.create_default_context(cadata=text)
+        ssl.create_default_context(cadata=text or "nothing")
     except (ssl.SSLError, ValueError) as error:
         raise InvalidValue("ca", text[:80], "give certificates in PEM") from error
 

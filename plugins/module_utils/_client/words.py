@@ -83,7 +83,7 @@ class Status:
         if known is not None:
             lines.append(("as of", f"{_time(known.asked)}, the last answer" if self.failure else "now"))
         lines += [("note", note) for note in self.notes]
-        return "".join(f"{title + ':' if title else '':<11}{shown(text)}\n" for title, text in lines)
+        return "".join(f"{title + ':' if title else '':<12}{shown(text)}\n" for title, text in lines)
 
     def _reboot(self) -> str:
         if self.known is None:

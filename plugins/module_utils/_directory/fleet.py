@@ -16,6 +16,8 @@ from .values import SAID, DnKey, Raw, Said, addresses, dn_key, key, members_of, 
 
 #: So few clients are each asked for their groups, which a client may do for itself; of more, all groups are read.
 _FEW = 5
+#: The classes of what is below protosystems. They are always named: without, slapd looks at every entry that there is.
+_POINTERS, _PUBLISHED = ("statelessProtosystem", "statelessChannel"), ("statelessSnapshot", "statelessImage")
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:[.,][0-9]+)?Z")
 
 
@@ -92,10 +94,13 @@ class Fleet:
     default_dn: str
 
 
-def read(session: Session, tree: Tree, names: t.Sequence[str] = (), macs: t.Sequence[str] = ()) -> Fleet:
+def read(
+    session: Session, tree: Tree, names: t.Sequence[str] = (), macs: t.Sequence[str] = (), brief: bool = False
+) -> Fleet:
     """The whole directory, or, if *names* or *macs* are given, those clients and what counts for them.
 
-    Of a client that asks for itself, each of the four searches is one look-up in an index.
+    :arg brief: of protosystems, have only the snapshots that those clients may be meant to run. For one client that
+        makes five searches, each a look-up in an index, whatever has been published.
     """
     narrow = bool(names or macs)
     pairs = [*(("cn", name) for name in names), *(("macAddress", mac) for mac in macs)]
@@ -111,7 +116,11 @@ def read(session: Session, tree: Tree, names: t.Sequence[str] = (), macs: t.Sequ
     base = session.search(tree.clients, "base", "(objectClass=*)", SAID)
     default = Said.of(base[0][1]) if base else Said()
     said = [default, *(one.said for one in clients), *(one.said for one in groups)]
-    protosystems = read_protosystems(session, tree, [one.protosystem for one in said] if narrow else None)
+    named = [one.protosystem for one in said]
+    if narrow and brief:
+        protosystems = _brief_protosystems(session, tree, {*named} - {""}, said)
+    else:
+        protosystems = read_protosystems(session, tree, named if narrow else None)
     return Fleet(sorted(clients, key=lambda one: key(one.name)), groups, protosystems, default, tree.clients)
 
 
@@ -161,7 +170,29 @@ def _group(tree: Tree, dn: str, raw: Raw) -> Group:
 def read_protosystems(session: Session, tree: Tree, names: t.Iterable[str] | None) -> dict[str, Protosystem]:
     """The protosystems *names*, or all."""
     bases = [tree.protosystems] if names is None else [tree.protosystem(name) for name in {*names} if name]
-    entries = [one for base in bases for one in session.search(base, "sub", "(objectClass=*)", ("*",))]
+    wanted = any_of(("objectClass", one) for one in (*_POINTERS, *_PUBLISHED))
+    return _protosystems(tree, [one for base in bases for one in session.search(base, "sub", wanted, ("*",))])
+
+
+def _brief_protosystems(
+    session: Session, tree: Tree, names: t.Iterable[str], said: t.Sequence[Said]
+) -> dict[str, Protosystem]:
+    """The protosystems *names* with their channels, and the snapshots that *said* may come to."""
+    pointers, published = (any_of(("objectClass", one) for one in classes) for classes in (_POINTERS, _PUBLISHED))
+    entries: list[tuple[str, Raw]] = []
+    for name in names:
+        found = session.search(tree.protosystem(name), "sub", pointers, ("*",))
+        entries += found
+        for protosystem in _protosystems(tree, found).values():
+            followed = {protosystem.default_channel, *(one.channel for one in said)}
+            serials = {serial for channel, serial in protosystem.channels.items() if channel in followed}
+            for serial in serials.union(one.serial for one in said if one.serial):
+                entries += session.search(tree.snapshot(name, serial), "sub", published, ("*",))
+    return _protosystems(tree, entries)
+
+
+def _protosystems(tree: Tree, entries: t.Sequence[tuple[str, Raw]]) -> dict[str, Protosystem]:
+    """The protosystems among *entries*, by name, with what is below them."""
     depth = len(dn_key(tree.protosystems))
     below: dict[tuple[tuple[str, str], ...], list[tuple[str, Raw]]] = {}
     for dn, raw in entries:

@@ -138,8 +138,8 @@ def _entry(wanted: Wanted, found: t.Mapping[str, tuple[str, Raw]]) -> tuple[str,
 def members(tree: Tree, raw: Raw) -> list[str]:
     """The members of a group: names of clients, and the whole DN of whatever else a site has made one."""
     placeholder, clients = dn_key(tree.groups), dn_key(tree.clients)
-    dns = [dn for dn in texts(raw, "member") if dn_key(dn) != placeholder]
-    return [name_of(dn) if dn_key(dn)[1:] == clients else dn for dn in dns]
+    found = ((dn, dn_key(dn)) for dn in texts(raw, "member"))
+    return [name_of(dn) if at[1:] == clients else dn for dn, at in found if at != placeholder]
 
 
 def priority(raw: Raw) -> int:

@@ -41,7 +41,7 @@ def _client(fleet: Fleet, client: Client) -> dict[str, t.Any]:
         "groups": [group.name for group in client.groups],
         "assigned": assigned,
         "run": run.as_dict(),
-        "running": dataclasses.asdict(client.running),
+        "running": dict(vars(client.running)),
         "stale": stale(client.running, run),
     }
 

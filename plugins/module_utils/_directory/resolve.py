@@ -49,7 +49,7 @@ class Answer:
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data."""
-        return {**dataclasses.asdict(self), "kernel_arguments": list(self.kernel_arguments)}
+        return {**vars(self), "kernel_arguments": list(self.kernel_arguments), "because": dict(self.because)}
 
 
 def levels(fleet: Fleet, client: Client | None) -> list[Level]:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 import unicodedata
 
-from .._boot.arguments import check_arguments
+from .._boot.arguments import check_client_arguments
 from .._errors import InUse, InvalidValue
 from .._image.manifest import FORMATS
 from .._names import check_name
@@ -72,7 +73,7 @@ class Said:
 
     def as_dict(self) -> dict[str, t.Any]:
         """Plain data, with None for what is not said."""
-        found = {name: value or None for name, value in dataclasses.asdict(self).items()}
+        found = {name: value or None for name, value in vars(self).items()}
         return {**found, "kernel_arguments": list(self.kernel_arguments)}
 
     def changed(self, wanted: t.Mapping[str, t.Any], where: str) -> Said:
@@ -103,7 +104,7 @@ def check_said(wanted: t.Mapping[str, t.Any]) -> None:
         raise InvalidValue("format", wanted["format"], f"give one of {', '.join(FORMATS)}")
     if not 0 <= (wanted.get("serial") or 0) <= _LARGEST:
         raise InvalidValue("serial", wanted["serial"], "snapshots are numbered 1, 2, 3 and so on; 0 takes it away")
-    check_arguments("kernel_arguments", wanted.get("kernel_arguments") or [])
+    check_client_arguments("kernel_arguments", wanted.get("kernel_arguments") or [])
     check_text("description", wanted.get("description") or "")
     if len(wanted.get("description") or "") > 1024:
         raise InvalidValue("description", wanted["description"], "use at most 1024 characters")
@@ -158,9 +159,13 @@ def check_names(thing: str, names: t.Iterable[tuple[str, str | None]]) -> None:
 
 def key(name: str) -> str:
     """What is equal for two spellings of one name (RFC 4518: neither case nor compatibility forms count)."""
+    if name.isascii():  # has no other forms, and most names are
+        return name.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower()).strip()
 
 
+# Remembered, since one DN is looked at as an entry's, as a member's, and as that of what is above.
+@functools.lru_cache(maxsize=65536)
 def dn_key(dn: str) -> DnKey:
     """What is equal for two spellings of one DN. For one that is none, something that no other has."""
     try:
@@ -211,7 +216,8 @@ def texts(raw: Raw, attribute: str) -> list[str]:
 
 def text(raw: Raw, attribute: str) -> str:
     """The value of an attribute; empty if it is not there."""
-    return next(iter(texts(raw, attribute)), "")
+    found = raw.get(attribute.lower())
+    return found[0].decode("utf-8", "backslashreplace") if found else ""
 
 
 def number(raw: Raw, attribute: str) -> int | None:

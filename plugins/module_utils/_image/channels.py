@@ -11,8 +11,7 @@ import re
 import typing as t
 
 from .._boot import ipxe
-from .._errors import NotFound
-from .._files import read, remove, write
+from .._files import read, remove, restore, write
 from .._plan import Step
 
 if t.TYPE_CHECKING:
@@ -68,7 +67,7 @@ def plan_point(server: Server, protosystem: str, channel: str, serial: int) -> l
     if before == script:
         return []
     text = f"point channel {channel} at serial {serial}"
-    return [Step(text, lambda: write(path, script), lambda: _as_before(path, before))]
+    return [Step(text, lambda: write(path, script), lambda: restore(path, before))]
 
 
 def plan_remove(server: Server, protosystem: str, channel: str) -> list[Step]:
@@ -77,19 +76,4 @@ def plan_remove(server: Server, protosystem: str, channel: str) -> list[Step]:
     before = read(path)
     if before is None:
         return []
-    return [Step(f"remove channel {channel}", lambda: remove(path), lambda: _as_before(path, before))]
-
-
-def _as_before(path: str, text: str | None) -> None:
-    if text is None:
-        remove(path)
-    else:
-        write(path, text)
-
-
-def get(server: Server, protosystem: str, channel: str) -> int:
-    """The serial that one channel points at; raises NotFound."""
-    there = channels(server, protosystem)
-    if channel not in there:
-        raise NotFound(f"channel: {protosystem} has no channel {channel}; there is: {', '.join(there) or 'none'}")
-    return there[channel]
+    return [Step(f"remove channel {channel}", lambda: remove(path), lambda: restore(path, before))]

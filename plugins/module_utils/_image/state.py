@@ -13,7 +13,7 @@ import typing as t
 
 from .._boot import arguments, ipxe
 from .._errors import InvalidValue
-from .._files import read, write
+from .._files import read, restore, write
 from .._names import check_name, check_serial
 from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
@@ -77,8 +77,8 @@ def present(server: Server, protosystem: str, wanted: Wanted, check: bool, follo
         following = pointing.following
 
         store = open_store(server)
-        steps = leftovers.plan(server, store, protosystem, wanted.serial if nfs else None, warnings)
-        steps += following.first
+        steps = [*following.first]
+        steps += leftovers.plan(server, store, protosystem, wanted.serial if nfs else None, warnings)
         sharing = share.plan_shared(server, store, snapshot) if nfs else []
         if sharing and "nfs" in missing:
             sharing[0] = dataclasses.replace(sharing[0], undo=lambda: _unshare(server, store, protosystem, wanted))
@@ -234,7 +234,7 @@ def _plan_scripts(server: Server, image: Image | None, extra: t.Sequence[str]) -
         text = script(server, image, image_format, extra)
         had = read(path)
         if had != text:
-            undo = None if had is None else functools.partial(write, path, had)
+            undo = functools.partial(restore, path, had)
             steps.append(Step(f"write {path}", functools.partial(write, path, text), undo))
     return steps
 

@@ -62,10 +62,10 @@ def absent(
         image = images.pop(serial, None) if serial is not None else None
         if image is not None:
             before = {"image": {"serial": serial, "formats": sorted(image.formats)}}
-            _check_unused(server, image, follower, {**settled, **meant}, force)
+            _check_unused(server, image, follower, [settled, meant], force)
         following = follower.plan(follow.published(server, protosystem, images, meant))
-        steps = leftovers.plan(server, store, protosystem, serial, warnings)
-        steps += [*following.first, *following.come, *channels.plan_all(server, protosystem, settled), *following.go]
+        steps = [*following.first, *leftovers.plan(server, store, protosystem, serial, warnings)]
+        steps += [*following.come, *channels.plan_all(server, protosystem, settled), *following.go]
         if channel is not None:
             steps += channels.plan_remove(server, protosystem, channel)
         if serial is not None:
@@ -76,10 +76,12 @@ def absent(
     return Outcome(plan, {"image": None, "channels": settled}, tuple(dict.fromkeys(warnings)))
 
 
-def _check_unused(server: Server, image: Image, follower: Follower, pointers: t.Mapping[str, int], force: bool) -> None:
+def _check_unused(
+    server: Server, image: Image, follower: Follower, pointers: t.Sequence[t.Mapping[str, int]], force: bool
+) -> None:
     """Raise InUse if clients boot or run *image*."""
     start = f"serial: image {image.serial} of {image.protosystem} cannot be withdrawn"
-    pointing = [name for name, serial in pointers.items() if serial == image.serial]
+    pointing = sorted({name for one in pointers for name, serial in one.items() if serial == image.serial})
     if pointing:
         raise InUse(f"{start}, a channel points at it ({', '.join(pointing)}): point it elsewhere or remove it first")
     assigned = follower.users(image.protosystem, image.serial)

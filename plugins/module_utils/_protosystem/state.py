@@ -13,7 +13,7 @@ import typing as t
 
 from .._command import CommandFailed, run
 from .._errors import InvalidValue, NotFound, StatelessError
-from .._files import clear_unfinished
+from .._files import clear_unfinished, read, restore
 from .._mounts import STAND, MountUnit, inside, is_mounted, plan_unmounted
 from .._names import check_name
 from .._plan import Plan, Step
@@ -270,7 +270,9 @@ def _default_channel(server: Server, record: Record, wanted: Wanted) -> Step | N
         return None
     changed = dataclasses.replace(record, default_channel=channel)
     text = f"have {channel or 'no channel'} as the default channel of {record.name}"
-    return Step(text, lambda: changed.write(server), lambda: record.write(server))
+    path = server.protosystem_record(record.name)
+    before = read(path)
+    return Step(text, lambda: changed.write(server), lambda: restore(path, before))
 
 
 def _growing(server: Server, store: Store, record: Record, wanted: Wanted, present: int) -> Step | None:

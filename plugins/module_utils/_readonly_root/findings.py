@@ -258,11 +258,19 @@ def _files_with_content(tree: Tree, plan: Layout) -> list[Finding]:
         for entry in bind.entries:
             if entry.keep in (None, Keep.EVERYTHING) or tree.kind(entry.path) != FILE_KIND:
                 continue
-            if os.path.getsize(tree.host(entry.path)):
+            if _size(tree.host(entry.path)):
                 reason = "It is a file, which has its content whatever the line says."
                 remedy = "Write files, which says so, or make it empty in the image."
                 found.append(Finding(Level.WARNING, "content", entry.file, entry.line, entry.written, reason, remedy))
     return found
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        # Removed meanwhile, or not written yet.
+        return 0
 
 
 def _copied_once(plan: Layout) -> list[Finding]:

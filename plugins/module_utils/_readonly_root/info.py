@@ -16,7 +16,7 @@ from .._errors import InvalidValue, StatelessError
 from .boot import places
 from .findings import check
 from .layout import every_entry, read_settings
-from .lists import RWTAB, RWTAB_OF_INITRD, once
+from .lists import NOT_THE_IMAGES, RWTAB, RWTAB_OF_INITRD, once
 from .model import Bind, Dialect, Entry, Finding, Layout
 from .reader import Reader, reader
 from .stale import stale
@@ -80,7 +80,7 @@ def kernel_arguments(tree: Tree) -> str:
 def described(tree: Tree, reads: Reader, plan: Layout, state_at: str | None = None) -> dict[str, t.Any]:
     """What both modules return."""
     want = plan.settings
-    fixed = {entry.path for entry in once(tree).entries} if plan.dialect is Dialect.OWN else None
+    fixed = {*NOT_THE_IMAGES, *(entry.path for entry in once(tree).entries)} if plan.dialect is Dialect.OWN else None
     gone = {(entry.file, entry.line, entry.path) for entry in plan.ignored}
     return {
         "settings": {

@@ -24,6 +24,8 @@ RWTAB_OF_INITRD = "/run/initramfs/rwtab"
 FROM_INITRD = "/run/initramfs/state"
 #: Paths whose state does not follow the image, in this with .d: our service's alone, since statetab has no room for it.
 ONCE = "/etc/stateless/statetab-once"
+#: Made by the machine, whatever the image has: kept as it is, never taken from a later one.
+NOT_THE_IMAGES = ("/etc/machine-id",)
 
 #: Files in rwtab.d and statetab.d whose names end so count for nobody.
 IGNORED_SUFFIXES = ("~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave")

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.stateless.linux.plugins.module_utils._image import manifest
 from ansible_collections.stateless.linux.plugins.module_utils._image.manifest import Image
+from ansible_collections.stateless.linux.plugins.module_utils._protosystem.record import Record
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
 
 
@@ -27,7 +28,10 @@ class LocalServer(Server):
 
 
 def local(place: pathlib.Path) -> LocalServer:
-    return LocalServer(store="file", root=str(place / "srv"), state=str(place / "lib"))
+    """A server that has the protosystem desk, of which nothing is published."""
+    made = LocalServer(store="file", root=str(place / "srv"), state=str(place / "lib"))
+    Record("desk", "ext4", 1, "", {}).write(made)
+    return made
 
 
 def client(name: str, *macs: str, **more: t.Any) -> dict[str, t.Any]:
@@ -51,7 +55,7 @@ def publish(server: Server, protosystem: str, serial: int, *formats: str) -> Non
     made: dict[str, dict[str, t.Any]] = {name: {} for name in formats or ("nfs", "ram")}
     directory = server.image(protosystem, serial)
     os.makedirs(directory)
-    manifest.store(directory, Image(protosystem, serial, "", "6.1", {}, None, made, {}))
+    manifest.store(directory, Image(protosystem, serial, "2026-11-23T00:00:00+00:00", "6.1", {}, None, made, {}))
 
 
 def directory_json(place: pathlib.Path, **settings: t.Any) -> str:

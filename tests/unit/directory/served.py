@@ -46,6 +46,14 @@ olcAccess: to * by dn.exact="{LOCAL_ROOT}" manage by * none
 """
 
 
+_ATTRIBUTES = {
+    "CN": x509.NameOID.COMMON_NAME,
+    "cn": x509.NameOID.COMMON_NAME,
+    "ou": x509.NameOID.ORGANIZATIONAL_UNIT_NAME,
+    "o": x509.NameOID.ORGANIZATION_NAME,
+}
+
+
 class Authority:
     """Issues certificates; its own is the file *path*."""
 
@@ -58,10 +66,13 @@ class Authority:
         made = self._builder(self._name, self._key, 1).add_extension(constraint, critical=True)
         pathlib.Path(self.path).write_bytes(self._signed(made))
 
-    def issue(self, name: str, address: str, days: int = 1) -> str:
-        """The file of a certificate and its key for *address*, which ends in *days* (negative: so long ago)."""
+    def issue(self, name: str, address: str, days: int = 1, dn: str = "") -> str:
+        """The file of a certificate and its key for *address*, which ends in *days* (negative: so long ago).
+
+        :arg dn: its subject; by default, cn=*name*.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        subject = x509.Name.from_rfc4514_string(dn or f"CN={name}", _ATTRIBUTES)
         alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         made = self._signed(self._builder(subject, key, days).add_extension(alternative, critical=False))
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -106,9 +117,23 @@ class Directory:
         self.plain_uri: str = server_.ldap_uri.split()[0]
         self.place = place
         self.authority = authority
+        self.connect()
+
+    def connect(self) -> None:
+        """Log in, again if the server was away."""
         self.root: Session = connect(Login(self.uri))
         self.session = connect(self.login())
         self.passwords = Passwords(Login(self.uri))
+
+    def stop(self) -> None:
+        """Have the server away, until :meth:`resume`."""
+        self.server.terminate()
+        self.server.wait()
+
+    def resume(self) -> None:
+        """Have the server back, with what it had."""
+        self.server.resume()
+        self.connect()
 
     def login(self, kind: str = "administrators", name: str = "alice", **more: t.Any) -> Login:
         return Login(**{"uri": self.uri, "dn": TREE.identity(kind, name), "password": SECRET, **more})

@@ -302,7 +302,7 @@ WRONG: list[dict[str, t.Any]] = [
     *({"name": "a", "mac": [text]} for text in [*ODD, *REFUSED, "52:54:00:00:00", f"{MAC1}:02", f"{MAC1})(cn=*"]),
     *({"name": "a", one: text} for one in ("protosystem", "channel") for text in [*ODD, *REFUSED[1:], "A", "-a"]),
     *({"name": "a", "format": text} for text in [*ODD, *REFUSED[1:], "NFS"]),
-    *({"name": "a", "kernel_arguments": [text]} for text in ["a b", "", "a\0", "é", "a\n", '"a"']),
+    *({"name": "a", "kernel_arguments": [text]} for text in ["a b", "", "a\0", "é", "a\n", '"a"', "a=${net0/mac}"]),
     *({"name": "a", "serial": number, "protosystem": "desk"} for number in (-1, 2**31)),
     {"name": "a", "serial": 7},
 ]

@@ -204,6 +204,15 @@ def test_nothing_in_the_directory_is_interpreted(source: Source) -> None:
             assert f"is host {host}" in listed["shown"], name
 
 
+def test_only_what_could_be_a_template_is_marked_as_none(source: Source) -> None:
+    source.list()
+    written = json.loads((source.place / "listed").read_text())["_meta"]["hostvars"]
+    assert written["pc1"]["stateless_name"] == "pc1"
+    assert written["pc1"]["stateless_mac"] == ["52:54:00:00:00:00"]
+    assert written["pc3"]["stateless_running"]["digest"] == "sha256:2"
+    assert written["pc2"]["stateless_running"]["digest"] == {"__ansible_unsafe": (HOSTILE + "x" * 4096)[:256]}
+
+
 def test_select_takes_clients_from_the_list(source: Source) -> None:
     source.write(select="[?stale && running.protosystem == 'desk']")
     assert _hosts(source.list()) == {"pc2"}

@@ -193,6 +193,23 @@ def test_the_narrow_answer_is_the_same_and_a_client_gets_it_for_itself(fleet: Di
     assert information(itself, TREE, ["pc1"], [])["clients"] == []
 
 
+def test_a_client_reads_only_what_it_may_run(fleet: Directory) -> None:
+    whole = read(fleet.session, TREE)
+    for client in whole.clients:
+        found = read(fleet.session, TREE, [client.name], brief=True)
+        (one,) = found.clients
+        answer = resolve(levels(whole, client), whole.protosystems)
+        assert resolve(levels(found, one), found.protosystems) == answer
+        assert answer.serial in found.protosystems["desk"].snapshots
+        assert found.protosystems["desk"].channels == whole.protosystems["desk"].channels
+        assert len(found.protosystems["desk"].snapshots) < 3
+    fleet.assign_all(statelessAssignedProtosystem="none")
+    try:
+        assert set(read(fleet.session, TREE, ["pc1"], brief=True).protosystems) == {"desk"}
+    finally:
+        fleet.assign_all(statelessAssignedProtosystem="desk")
+
+
 def test_what_is_read_of_many_is_what_is_read_of_few(fleet: Directory) -> None:
     more = [clients.Wanted(f"x{number}", groups=["early"]) for number in range(10)]
     few = read(fleet.session, TREE)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import subprocess
@@ -34,68 +34,20 @@ from ansible_collections.stateless.linux.plugins.module_utils._image import (
 from ansible_collections.stateless.linux.plugins.module_utils._image.build import Building
 from ansible_collections.stateless.linux.plugins.module_utils._image.manifest import Image
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
-from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest import Snapshot
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
-
-
-class LocalServer(Server):
-    """Everything below one directory, the locks as well."""
-
-    def change_lock(self, protosystem: str) -> str:
-        return os.path.join(self.state, f"{protosystem}.change")
+from ansible_collections.stateless.linux.tests.unit.image.laid import (
+    a_server,
+    a_snapshot,
+    a_tree,
+    an_image,
+    publish,
+    put_on_record,
+)
 
 
 @pytest.fixture
 def server(tmp_path: pathlib.Path) -> Server:
-    made = LocalServer(store="file", root=str(tmp_path / "srv"), state=str(tmp_path / "lib"))
-    record = pathlib.Path(made.protosystem_record("kiosk"))
-    record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"name": "kiosk", "filesystem": "ext4", "size": 1, "created": "", "source": {}}))
-    return made
-
-
-def a_snapshot(serial: int = 3) -> Snapshot:
-    return Snapshot(
-        protosystem="kiosk",
-        serial=serial,
-        created="2026-11-23T00:00:00+00:00",
-        comment="",
-        kernel="6.1",
-        kernels=("6.1",),
-        os={"id": "debian"},
-        filesystem="ext4",
-        size=1,
-        used=1,
-        uuid="f38f9dd8-5eae-54e5-941b-688c1701bbb5",
-        digest="sha256:1",
-    )
-
-
-def an_image(serial: int = 3, *formats: str) -> Image:
-    settings = {"nfs": {"path": "/x"}, "ram": {"file": "root.squashfs", **ram.Ram().settings}}
-    return Image(
-        protosystem="kiosk",
-        serial=serial,
-        created="2026-11-23T00:00:00+00:00",
-        kernel="6.1",
-        os={"id": "debian"},
-        digest="sha256:1",
-        formats={name: settings[name] for name in formats or ("ram",)},
-        files={"vmlinuz": {"size": 1, "sha256": "0"}},
-    )
-
-
-def publish(server: Server, serial: int = 3, *formats: str) -> pathlib.Path:
-    """Lay down an image as Building leaves it."""
-    image = an_image(serial, *formats)
-    directory = pathlib.Path(server.image("kiosk", serial))
-    public.make_directory(str(directory))
-    for name in image.files:
-        (directory / name).write_text("x")
-    manifest.store(str(directory), image)
-    for name in image.formats:
-        (directory / f"{name}.ipxe").write_text(state.script(server, image, name, ["quiet"]))
-    return directory
+    return a_server(tmp_path)
 
 
 def a_building(server: Server, image: Image, formats: list[str], found: kernel.Kernel | None) -> Building:
@@ -220,13 +172,6 @@ def test_clients_are_found_by_the_device(monkeypatch: pytest.MonkeyPatch, tmp_pa
 # -- kernels
 
 
-def a_tree(path: pathlib.Path, *names: str) -> str:
-    for name in names:
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_text(name)
-    return str(path)
-
-
 @pytest.mark.parametrize("initrd", ["boot/initrd.img-6.1.0-10-amd64", "boot/initramfs-6.1.0-10-amd64.img"])
 def test_the_newest_kernel_is_booted(tmp_path: pathlib.Path, initrd: str) -> None:
     tree = a_tree(
@@ -343,6 +288,14 @@ def test_a_new_image_appears_whole(server: Server) -> None:
     assert not os.path.exists(building.beside)
 
 
+@pytest.mark.parametrize("image_format", ["nfs", "ram"])
+def test_a_boot_script_tells_the_digest(server: Server, image_format: str) -> None:
+    image = an_image(3, image_format)
+    assert f" stateless.digest={image.digest} " in state.script(server, image, image_format, [])
+    untold = dataclasses.replace(image, digest=None)
+    assert "digest" not in state.script(server, untold, image_format, [])
+
+
 def test_a_new_format_leaves_the_published_files(server: Server) -> None:
     directory = publish(server, 3, "nfs")
     before = {name: (directory / name).stat() for name in ("vmlinuz", "nfs.ipxe")}
@@ -381,12 +334,6 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(server: Server) -> No
 
 
 # -- what the modules do
-
-
-def put_on_record(server: Server, serial: int) -> None:
-    path = pathlib.Path(server.snapshot_manifest("kiosk", serial))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(a_snapshot(serial).as_dict()))
 
 
 def test_a_channel_is_rolled_back_without_building(server: Server) -> None:

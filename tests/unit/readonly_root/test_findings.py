@@ -211,19 +211,22 @@ def test_information_measures_once(make: Make, tmp_path: pathlib.Path, monkeypat
 
 
 def test_information(make: Make, tmp_path: pathlib.Path) -> None:
-    root = make({**GOOD, **OURS, "etc/rwtab": "empty /var/log\nempty /var/\udcff\n"})
+    lists = {"etc/rwtab": "empty /var/log\nempty /var/\udcff\n", "etc/statetab": "/etc/machine-id\n/var/big\n"}
+    root = make({**GOOD, **OURS, **lists})
     state = tmp_path / "state"
     (state / ".stateless").mkdir(parents=True)
     (state / ".stateless/report.json").write_text(
         '{"conflicts": [{"path": "/etc/x", "beside": "/etc/x.stateless-new", "reason": "both"}]}'
     )
     found = information(str(root), str(state))
-    assert [(entry["line"], entry["effective"]) for entry in found["entries"]] == [(1, True), (2, False), (1, True)]
+    effective = [(entry["line"], entry["effective"]) for entry in found["entries"]]
+    assert effective == [(1, True), (2, False), (1, True), (2, True)]
     assert found["entries"][1]["path"] == "/var/�"
     assert found["conflicts"] == [{"path": "/etc/x", "beside": "/etc/x.stateless-new", "reason": "both"}]
     assert found["state"]["size"] >= found["state"]["used"] > 0
     assert found["scratch"] is None
     assert found["bound"] == []
+    assert [entry["forward"] for entry in found["entries"]] == [None, None, False, True]
     assert information(str(root))["conflicts"] == []
     (state / ".stateless/report.json").write_text("[torn")
     assert information(str(root), str(state))["conflicts"] == []

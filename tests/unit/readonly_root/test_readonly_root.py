@@ -112,7 +112,7 @@ def test_writes_everything_once(make: Make) -> None:
     assert [(entry["path"], entry["forward"]) for entry in entries] == [
         ("/var/log", None),
         ("/var/lib/ntp", None),
-        ("/etc/machine-id", True),
+        ("/etc/machine-id", False),
         ("/etc/ssh", False),
     ]
     before = snapshot(root)
@@ -474,6 +474,13 @@ def test_a_root_that_cannot_be_written(make: Make, monkeypatch: pytest.MonkeyPat
     )
     with pytest.raises(StatelessError, match="cannot be changed: Read-only file system"):
         apply(want(root, name="x", scratch=[scratch("/var/log")]), False)
+
+
+def test_a_list_may_name_what_the_task_writes(make: Make) -> None:
+    root = make(IMAGE)
+    listed = [scratch("/etc/sysconfig/readonly-root")]
+    outcome = apply(want(root, enabled=True, name="site", scratch=listed), False)
+    assert [bind["path"] for bind in outcome.result["plan"]] == ["/etc/sysconfig/readonly-root"]
 
 
 def test_names_that_are_no_text_can_be_told(make: Make) -> None:

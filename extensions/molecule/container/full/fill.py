@@ -1,26 +1,21 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take the room of a filesystem: fill.py FILE LEFT [WHEN]
+"""Take the room of a filesystem: fill.py FILE LEFT
 
-FILE grows until LEFT bytes are free, at once or as soon as there is a file WHEN.
+FILE grows until LEFT bytes are free.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 
 
 def main() -> None:
     """Do what the arguments say."""
-    path, left, when = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    path, left = sys.argv[1], int(sys.argv[2])
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + 120
-    while when and not os.path.exists(when[0]):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"there never was a {when[0]}")
     size, piece = os.fstat(descriptor).st_size, 1024**3
     while piece >= 512:
         space = os.fstatvfs(descriptor)

@@ -11,7 +11,7 @@ argument() {
 }
 
 # "running" or, once everything that boots has ended, the reason why not
-system=$(timeout 180 systemctl is-system-running --wait)
+system=$(timeout 600 systemctl is-system-running --wait)
 failed=$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 | tr '\n' ' ')
 
 # What a user sees: a new file at / and in /usr must be refused because the filesystem is read-only.

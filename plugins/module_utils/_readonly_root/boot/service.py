@@ -16,6 +16,7 @@ from ... import _files, _mounts
 from ..._command import run
 from ..._errors import StatelessError
 from .. import layout
+from ..lists import NOT_THE_IMAGES
 from ..model import Bind, Dialect, Finding, Level, Settings
 from ..settings import force
 from ..tree import Tree
@@ -24,8 +25,6 @@ from .log import Log, shown
 
 #: What was done at this boot, for who asks; its being there says that it was done.
 DONE = "/run/stateless/readonly-root.json"
-#: Made by the machine, whatever the image has: never taken from a later one.
-_NOT_THE_IMAGES = ("/etc/machine-id",)
 #: On the kernel's command line of a machine that runs an image.
 _IMAGE_ARGUMENT = "stateless.serial="
 
@@ -120,7 +119,7 @@ def _state(settings: Settings, arguments: str, given: set[str], lost: list[str],
     _tell(part.findings, log)
     binds = [bind for bind in part.binds if _has_way(where, bind.path, log)]
     roots = [bind.path for bind in binds]
-    spare = {root for root in roots if root in given or root in _NOT_THE_IMAGES} | part.once
+    spare = {root for root in roots if root in given or root in NOT_THE_IMAGES} | part.once
     try:
         carry.Carrier(where, log, through=lost).bring(roots, spare, kept.identity(arguments, roots, lost))
     except Exception as error:  # whatever goes wrong with what is new: what was kept is there

@@ -13,8 +13,21 @@
     root=${NEWROOT:-/sysroot}
     seen=/run/stateless/initrd
     READONLY=no TEMPORARY_STATE=no STATE_LABEL=stateless-state STATE_MOUNT=/var/lib/stateless/state
-    # shellcheck source=/dev/null
-    [ -r "$root/etc/sysconfig/readonly-root" ] && . "$root/etc/sysconfig/readonly-root"
+    # One assignment a line, as the module writes it; nothing in the file is run, and a line that is none stops nothing.
+    [ -r "$root/etc/sysconfig/readonly-root" ] && while read -r key || [ -n "$key" ]; do
+        key=${key#export } value=${key#*=}
+        case $value in
+            \"*) value=${value#\"} value=${value%%\"*} ;;
+            \'*) value=${value#\'} value=${value%%\'*} ;;
+            *) value=${value%%[[:space:];]*} ;;
+        esac
+        case $key in
+            READONLY=*) READONLY=$value ;;
+            TEMPORARY_STATE=*) TEMPORARY_STATE=$value ;;
+            STATE_LABEL=*) STATE_LABEL=$value ;;
+            STATE_MOUNT=?*) STATE_MOUNT=${value:-$STATE_MOUNT} ;;
+        esac
+    done < "$root/etc/sysconfig/readonly-root"
     read -r arguments < /proc/cmdline
     case $arguments in *noreadonlyroot*) READONLY=no ;; *readonlyroot*) READONLY=yes ;; esac
     printf '%s\n' "$READONLY" "$TEMPORARY_STATE" | grep -qiEx 't|true|y|yes|on|1' || exit 0

@@ -16,6 +16,8 @@ SHOP = pathlib.Path("/srv/shop")
 #: In the image, and never in state: what the image has in SHOP.
 MANIFEST = pathlib.Path("/usr/share/shop.json")
 STOCK = 600
+#: An emulated machine on a busy host takes longer than the minute that nm-online(1) has by default.
+PATIENCE = pathlib.Path("/etc/systemd/system/NetworkManager-wait-online.service.d/patience.conf")
 BAD_LISTS = {
     # The last line has no newline, and is a good one.
     "/etc/rwtab.d/broken": (
@@ -47,6 +49,8 @@ def main() -> None:
     manifest = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
     if MANIFEST.exists() and MANIFEST.read_text() == manifest:
         return
+    PATIENCE.parent.mkdir(parents=True, exist_ok=True)
+    PATIENCE.write_text("[Service]\nEnvironment=NM_ONLINE_TIMEOUT=500\n")
     shutil.rmtree(SHOP, ignore_errors=True)
     for name, data in files.items():
         path = SHOP / name
