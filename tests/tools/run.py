@@ -5,8 +5,8 @@
 
 Steps that only read the sources run in a copy of the collection (what git tracks or would track): some tools
 refuse to follow the link that makes a clone a collection, and nobody's half-typed file changes under them.
-Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. As many of them run
-at once as there are processors, at most three (JOBS=1: one after another), each in a process of its own.
+Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
+every two processors, since its machines boot beside each other, and at most three (JOBS=N: so many), each in a process of its own.
 """
 
 from __future__ import annotations
@@ -415,7 +415,7 @@ def main() -> int:
             print(f"ONLY={' '.join(wanted)} names no step", file=sys.stderr)
             return 2
     verbose = bool(os.environ.get("V"))
-    jobs = int(os.environ.get("JOBS") or (1 if verbose else min(os.cpu_count() or 1, 3)))
+    jobs = int(os.environ.get("JOBS") or (1 if verbose else max(1, min((os.cpu_count() or 1) // 2, 3))))
     with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
         run = Run(copy_sources(pathlib.Path(parent)), verbose)
         try:
