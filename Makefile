@@ -5,10 +5,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-lab check test demo bench clean
 
-# make check ONLY="mypy units" runs these steps alone; V=1 shows the output of every step as it comes.
+# make check ONLY="mypy units" runs these steps alone; V=1 shows the output of every step as it comes;
+# make test JOBS=2 runs two scenarios at once.
 ONLY ?=
 V ?=
-export ONLY V
+JOBS ?=
+export ONLY V JOBS
 
 with := tests/tools/with
 

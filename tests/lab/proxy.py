@@ -29,10 +29,20 @@ def _listens() -> bool:
     return False
 
 
+def _comes_up(process: Process) -> bool:
+    """Whether it listens within 15 seconds: others may be downloading through it, so slow is no reason to end it."""
+    deadline = time.monotonic() + 15
+    while process.alive and time.monotonic() < deadline:
+        if _listens():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def up() -> None:
     """Start the cache unless it runs. The caller holds the lock of all labs."""
     process = Process.read(_RECORD)
-    if process and process.alive and _listens():
+    if process and _comes_up(process):
         return
     if process:
         process.end()
@@ -47,13 +57,9 @@ def up() -> None:
     for name in ("cache", "log"):
         (_LOG.parent / name).mkdir(exist_ok=True)
     _LOG.write_text("")
-    process = spawn(["apt-cacher-ng", "-c", conf], _RECORD, _LOG)
-    deadline = time.monotonic() + 15
-    while not _listens():
-        if not process.alive or time.monotonic() > deadline:
-            down()
-            raise LabError(f"the package cache does not listen on {URL}{tail(_LOG)}")
-        time.sleep(0.1)
+    if not _comes_up(spawn(["apt-cacher-ng", "-c", conf], _RECORD, _LOG)):
+        down()
+        raise LabError(f"the package cache does not listen on {URL}{tail(_LOG)}")
 
 
 def down_unless_needed() -> None:

@@ -5,7 +5,8 @@
 
 Steps that only read the sources run in a copy of the collection (what git tracks or would track): some tools
 refuse to follow the link that makes a clone a collection, and nobody's half-typed file changes under them.
-Steps that use the lab run in the clone itself, so that what a killed run left is found by the next.
+Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
+every two processors, since its machines boot beside each other, and at most three (JOBS=N: so many), each in a process of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import typing as t
 
 CLONE = pathlib.Path(__file__).resolve().parents[2]
 LOGS = CLONE / "tests/output/logs"
@@ -36,7 +39,9 @@ SAYS_FAILURE = re.compile(
 )
 #: Lines of a failed step that are said once more, under the last step.
 SAID_AGAIN = 10
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+#: The scenarios that take longest, to be begun first.
+LONGEST = ("molecule vm", "molecule readonly_root", "molecule container")
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +97,8 @@ def test_steps() -> list[Step]:
                 undo=("molecule", "destroy", "-s", name),
             )
         )
-    return steps
+    order = {name: number for number, name in enumerate(LONGEST)}
+    return sorted(steps, key=lambda step: (step.lab, order.get(step.name, len(order))))
 
 
 def mypy_arguments() -> list[str]:
@@ -133,7 +139,7 @@ class Run:
 
     def step(self, step: Step) -> None:
         """Run *step*, say how it ended, and show its output if it failed."""
-        log = LOGS / f"{step.name.replace(' ', '-')}.log"
+        log = log_of(step)
         begun = time.monotonic()
         if step.lab or self.verbose:
             print(f"{step.name:<24} begins", flush=True)
@@ -210,6 +216,67 @@ class Run:
             problem = self._run(step, step.undo, LOGS / f"{step.name.replace(' ', '-')}-undo.log", 600)
             if problem:
                 print(f"    {' '.join(step.undo)}: {problem}", flush=True)
+
+
+class Beside:
+    """Runs steps beside each other, each by this program in a process of its own, which ends what the step started."""
+
+    def __init__(self, run: Run, jobs: int) -> None:
+        self.run = run
+        self.jobs = jobs
+        self.running: dict[subprocess.Popen[str], tuple[Step, threading.Thread]] = {}
+
+    def steps(self, steps: t.Iterable[Step]) -> None:
+        """Run them all, and remember how they ended."""
+        waiting = list(steps)
+        try:
+            while waiting or self.running:
+                while waiting and len(self.running) < self.jobs:
+                    self._begin(waiting.pop(0))
+                time.sleep(0.2)
+                for process in [one for one in self.running if one.poll() is not None]:
+                    self._ended(process)
+        except KeyboardInterrupt:
+            for process in self.running:
+                process.send_signal(signal.SIGINT)
+            for process in list(self.running):
+                process.wait()
+                self._ended(process)
+            raise
+
+    def _begin(self, step: Step) -> None:
+        # Not in the terminal's foreground: what ends this program is handed on to it, once.
+        process = subprocess.Popen(
+            [sys.executable, __file__, "step", step.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        teller = threading.Thread(target=self._tell, args=(process,), daemon=True)
+        teller.start()
+        self.running[process] = step, teller
+
+    @staticmethod
+    def _tell(process: subprocess.Popen[str]) -> None:
+        for line in process.stdout or ():
+            # one write a line, so that those of others come between lines alone
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def _ended(self, process: subprocess.Popen[str]) -> None:
+        step, teller = self.running.pop(process)
+        teller.join()
+        if process.returncode == 0:
+            self.run.passed += 1
+        else:
+            self.run.failed[step.name] = why(log_of(step).read_text(errors="replace").splitlines())
+
+
+def log_of(step: Step) -> pathlib.Path:
+    """Where the output of *step* is kept."""
+    return LOGS / f"{step.name.replace(' ', '-')}.log"
 
 
 def show(log: pathlib.Path, position: int) -> int:
@@ -308,11 +375,38 @@ def interrupt(number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def one_step(name: str) -> int:
+    """Run the step *name*, which uses the lab, for the run that started this process; return the exit status."""
+    # If that is killed, this is to end what it has started.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    def orphaned(number: int, frame: object) -> None:
+        # Nobody reads what is still to be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        interrupt(number, frame)
+
+    signal.signal(signal.SIGTERM, orphaned)
+    run = Run(CLONE, bool(os.environ.get("V")))
+    try:
+        run.step(next(step for step in test_steps() if step.name == name))
+    except KeyboardInterrupt:
+        return 130
+    return 1 if run.failed else 0
+
+
 def main() -> int:
     """Run the steps, end with the summary, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("check", "test"))
+    parser.add_argument("what", choices=("check", "test", "step"))
+    parser.add_argument("name", nargs="?", help="of the step, if it is one")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    # Orphans of a step become children of this process, so that they can be found and ended.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    if arguments.what == "step":
+        return one_step(arguments.name)
     steps = check_steps() if arguments.what == "check" else test_steps()
     wanted = os.environ.get("ONLY", "").split()
     if wanted:
@@ -320,18 +414,15 @@ def main() -> int:
         if not steps:
             print(f"ONLY={' '.join(wanted)} names no step", file=sys.stderr)
             return 2
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    # Orphans of a step become children of this process, so that they can be found and ended.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # Tests make files for other users, too.
-    os.umask(0o022)
-    LOGS.mkdir(parents=True, exist_ok=True)
+    verbose = bool(os.environ.get("V"))
+    jobs = int(os.environ.get("JOBS") or (1 if verbose else max(1, min((os.cpu_count() or 1) // 2, 3))))
     with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
-        run = Run(copy_sources(pathlib.Path(parent)), bool(os.environ.get("V")))
+        run = Run(copy_sources(pathlib.Path(parent)), verbose)
         try:
             for step in steps:
-                run.step(step)
+                if not step.lab:
+                    run.step(step)
+            Beside(run, jobs).steps(step for step in steps if step.lab)
         except KeyboardInterrupt:
             return 130
     # Once more at the end, where it is read even if only the end was kept.

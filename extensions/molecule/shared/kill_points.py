@@ -29,6 +29,7 @@ import typing as t
 from ansible_collections.stateless.linux.plugins.module_utils._image import (
     channels,
     exports,
+    follow,
     manifest,
     withdraw,
 )
@@ -176,11 +177,21 @@ def publish_or_withdraw(server: Server, name: str) -> object:
     """Publish the newest snapshot and point a channel at it; the other way round if it is published."""
     newest = serials(server, name)[-1]
     if pointed(server, name):
-        withdraw.absent(server, name, None, CHANNEL, force=False, check=False)
-        return withdraw.absent(server, name, newest, None, force=False, check=False)
+        withdraw.absent(server, name, None, CHANNEL, force=False, check=False, follower=follower())
+        return withdraw.absent(server, name, newest, None, force=False, check=False, follower=follower())
     formats = ["nfs"] if server.nfs_clients else ["ram"]
     wanted = images.Wanted(newest, formats, CHANNEL, lock_timeout=30)
-    return images.present(server, name, wanted, check=False)
+    return images.present(server, name, wanted, check=False, follower=follower())
+
+
+def follower() -> follow.Follower:
+    """The directory of this server, which has to say the same, if it has one."""
+    if not os.path.exists("/etc/stateless/directory.json"):
+        return follow.NOBODY
+    # needs python-ldap, which a server without a directory need not have
+    from ansible_collections.stateless.linux.plugins.module_utils._directory import published
+
+    return published.configured() or follow.NOBODY
 
 
 def pointed(server: Server, name: str) -> bool:
@@ -215,7 +226,7 @@ def broken_image(server: Server, name: str, before: bool) -> list[str]:
 
 
 def left_image(server: Server, name: str) -> list[str]:
-    """Directories, mounts and exports of images that are not published."""
+    """Directories, mounts and exports of images that are not published, and what the directory says of them."""
     published = manifest.serials(server, name)
     by_nfs = [serial for serial in published if "nfs" in manifest.get(server, name, serial).formats]
     faults = [f"directory {path}" for path in glob.glob(os.path.join(server.www, "images", name, ".*"))]
@@ -225,6 +236,9 @@ def left_image(server: Server, name: str) -> list[str]:
             faults.append(f"mount {where}")
         if (serial in exports.published(name)) != (serial in by_nfs):
             faults.append(f"export {where}")
+    said = follow.published(server, name, follow.images(server, name), channels.channels(server, name))
+    plan = follower().plan(said)
+    faults += [f"the directory: {step.text}" for step in (*plan.first, *plan.come, *plan.go)]
     return faults + left_files(server)
 
 

@@ -18,8 +18,9 @@ from .. import fstab
 _MS_BIND = 0x1000
 _MS_SLAVE = 0x80000
 
-#: Seconds that mounting one filesystem may take: a server of NFS may be away, and the boot must go on.
-PATIENCE = 15
+#: Seconds that mounting one filesystem may take: a server of NFS may be away, and the boot must go on. But the journal
+#: of a slow disk is replayed meanwhile, too, and a machine under load takes its time.
+PATIENCE = 60
 #: Seconds to wait for a device that fstab names and that the kernel may still be looking for.
 DEVICE_PATIENCE = 5
 
