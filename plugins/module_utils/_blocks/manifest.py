@@ -14,6 +14,8 @@ import json
 import re
 import typing as t
 
+from . import boot
+from .boot import Boot
 from .values import MAX_BLOCKS, MAX_CONTENTS, MAX_MANIFEST, MAX_PACK, VERSION, damaged
 
 _FORMAT = "stateless.linux blocks"
@@ -68,6 +70,8 @@ class Manifest:
     parent: int | None
     index: IndexFile
     packs: tuple[PackFile, ...]
+    #: how it is booted; None: it is not a root that boots
+    boot: Boot | None = None
 
     def step(self) -> PackFile | None:
         """The pack that has the delta."""
@@ -130,6 +134,7 @@ def decode(what: str, text: bytes, protosystem: str, serial: int) -> Manifest:
         parent,
         _index(_Reader(what, value.get("index"))),
         tuple(_pack(_Reader(what, pack), contents) for pack in packs),
+        boot.decode(what, value.get("boot")),
     )
     names = [pack.file for pack in manifest.packs]
     if len(set(names)) != len(names):

@@ -13,6 +13,7 @@ import typing as t
 from .._files import remove, sync_directory, write
 from .._room import room_for
 from . import index, tree
+from .boot import Boot
 from .depths import Depths
 from .held import Holder
 from .index import Index, Run
@@ -48,6 +49,7 @@ class Publishing:
     :arg changed: where it may differ from the parent, or, without a parent, where it may be other than zeros.
     :arg groups: of changed blocks, what belongs together and what it may resemble; the rest goes by position.
     :arg sign: makes the file of a manifest's text.
+    :arg boot: how it is booted.
     """
 
     place: Place
@@ -58,6 +60,7 @@ class Publishing:
     groups: t.Iterable[Group]
     level: Level
     sign: t.Callable[[bytes], bytes]
+    boot: Boot | None = None
 
     def run(self) -> Manifest:
         """Publish. A run that is killed leaves files that nothing names.
@@ -104,6 +107,7 @@ class Publishing:
             self.parent.manifest.serial if self.parent and delta is not None else None,
             self._keep_index(index.encode(after)),
             named(self.place, after, contents, manifests.values(), pack),
+            self.boot,
         )
         self.place.keep_pages(self.serial, bytes(pages))
         self.place.write_manifest(made, self.sign)

@@ -17,7 +17,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import index, manifest, pack, tree, zstd
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import boot, index, manifest, pack, tree, zstd
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.index import Index, Run
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import MAX_DELTA, MAX_TABLE, Damaged
 from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK, NAME, World, block
@@ -187,10 +187,16 @@ def test_a_bomb_is_refused_before_it_is_decompressed(kind: str) -> None:
 def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject) -> None:
     digest = "0" * 64
     packs = (manifest.PackFile("1-a.pack", 100, 50, digest, 1, 5, step=True),)
-    good = manifest.Manifest(NAME, 2, 10, digest, 6, 1, manifest.IndexFile("2-a.index", 9, digest), packs)
+    own = (boot.File("boot/vmlinuz-6.1", 5, digest), boot.File("boot/initrd.img-6.1", 5, digest))
+    said = {"id": "debian", "version_id": "", "pretty_name": "Debian f\u00fcr alle"}
+    arguments = ("ro", "console=ttyS0,115200")
+    boots = boot.Boot("6.1", *own, "ext4", arguments, said, f"sha256:{digest}", "2026-11-23T09:31:12+00:00")
+    good = manifest.Manifest(NAME, 2, 10, digest, 6, 1, manifest.IndexFile("2-a.index", 9, digest), packs, boots)
     assert manifest.decode("it", manifest.encode(good), NAME, 2) == good
     value = json.loads(manifest.encode(good))
-    part = data.draw(st.sampled_from([value, value["index"], value["packs"][0]]))
+    how = value["boot"]
+    parts = [value, value["index"], value["packs"][0], how, how["kernel"], how["initrd"], how["os"]]
+    part = data.draw(st.sampled_from(parts))
     key = data.draw(st.sampled_from(sorted(part)))
     part[key] = data.draw(
         st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=9), st.just([]), st.just({}), st.floats())
@@ -205,6 +211,63 @@ def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject) -
         assert "/" not in pack_file.file
         assert pack_file.head <= pack_file.size
     assert dataclasses.asdict(read).keys() == dataclasses.asdict(good).keys()
+    if read.boot is not None:
+        assert all(one.isprintable() for one in read.boot.os.values())
+        assert " " not in "".join(read.boot.arguments)
+
+
+@pytest.mark.parametrize(
+    ("key", "bad"),
+    [
+        ("path", "../etc/shadow"),
+        ("path", "boot/../../etc/shadow"),
+        ("path", "/etc/shadow"),
+        ("path", "boot//vmlinuz"),
+        ("path", "boot/a b"),
+        ("path", "b" * 256),
+        ("path", "boot/vmlinuz\n"),
+        ("size", 0),
+        ("size", 2**30 + 1),
+        ("size", True),
+        ("sha256", "0" * 63),
+    ],
+)
+def test_a_kernel_of_another_form_is_refused(key: str, bad: object) -> None:
+    file = {"path": "boot/vmlinuz", "size": 1, "sha256": "0" * 64}
+    said = {"id": "", "version_id": "", "pretty_name": ""}
+    value = {"version": "6.1", "kernel": file, "initrd": file, "filesystem": "xfs", "arguments": [], "os": said}
+    value |= {"digest": None, "created": "2026-11-23T09:31:12+00:00"}
+    assert boot.decode("it", value) is not None
+    with pytest.raises(Damaged):
+        boot.decode("it", {**value, "initrd": {**file, key: bad}})
+
+
+@pytest.mark.parametrize(
+    ("key", "bad"),
+    [
+        ("version", "6.1/x"),
+        ("filesystem", "vfat"),
+        ("arguments", ["a b"]),
+        ("arguments", ["-x"]),
+        ("arguments", ["a'"]),
+        ("arguments", ["${x}"]),
+        ("arguments", ["a\n"]),
+        ("arguments", ["a"] * 257),
+        ("arguments", ["a" * 400] * 4),
+        ("os", {"id": "", "version_id": ""}),
+        ("os", {"id": "", "version_id": "", "pretty_name": "a\nb"}),
+        ("os", {"id": "", "version_id": "", "pretty_name": "a" * 201}),
+        ("digest", "md5:0"),
+        ("created", "yesterday"),
+    ],
+)
+def test_what_does_not_boot_is_refused(key: str, bad: object) -> None:
+    file = {"path": "boot/vmlinuz", "size": 1, "sha256": "0" * 64}
+    said = {"id": "", "version_id": "", "pretty_name": ""}
+    value = {"version": "6.1", "kernel": file, "initrd": file, "filesystem": "xfs", "arguments": [], "os": said}
+    value |= {"digest": None, "created": "2026-11-23T09:31:12+00:00"}
+    with pytest.raises(Damaged, match="boot: "):
+        boot.decode("it", {**value, key: bad})
 
 
 @hypothesis.given(frame=st.binary(max_size=200), prefix=st.sampled_from([b"", bytes(100)]))
