@@ -12,10 +12,26 @@ from .apply import Applying
 from .choose import Packs
 from .held import Holder
 from .index import Run
+from .local import Local, Root
 from .update import Update, head
 from .values import damaged
 from .verify import differing
 from .volume import Volume
+
+
+def differences(local: Local, own: Root, volume: Volume) -> list[Run]:
+    """The blocks of *volume* that differ from those of the root *own*.
+
+    :raises Damaged: what this machine knows of the root is wrong itself.
+    """
+    digests = local.digests()
+    try:
+        pages = bytes(tree.pages_of(own.index, digests.get))
+        if tree.root(own.index.blocks, pages).hex() != own.manifest.root:
+            raise damaged(local.directory, f"it does not have the digests of serial {own.manifest.serial}")
+        return list(differing(volume, own.index, digests.get))
+    finally:
+        digests.close()
 
 
 @dataclasses.dataclass
@@ -29,23 +45,11 @@ class Mending:
     volume: Volume
 
     def differences(self) -> list[Run]:
-        """The blocks that differ.
-
-        :raises Damaged: what this machine knows of the root is wrong itself.
-        """
+        """:func:`differences` of the volume."""
         own = self.update.own
         if own is None:
             raise damaged(self.volume.path, "nothing is known of it")
-        digests = self.update.local.digests()
-        try:
-            pages = bytes(tree.pages_of(own.index, digests.get))
-            if tree.root(own.index.blocks, pages).hex() != own.manifest.root:
-                raise damaged(
-                    self.update.local.directory, f"it does not have the digests of serial {self.update.serial}"
-                )
-            return list(differing(self.volume, own.index, digests.get))
-        finally:
-            digests.close()
+        return differences(self.update.local, own, self.volume)
 
     def run(self, differences: list[Run], spool: str) -> None:
         """Mend these.

@@ -49,14 +49,16 @@ class Update:
     volume: Volume | None
     check: t.Callable[[str, bytes, t.Sequence[bytes]], None]
 
-    def run(self, target: Volume, spool: str, *, resumed: bool = False) -> Root:
+    def run(self, target: Volume, spool: str, *, resumed: bool = False, wanted: Wanted | None = None) -> Root:
         """All of it: :meth:`look_up`, :meth:`plan`, :meth:`apply`.
 
         If packs were rewritten meanwhile, what the manifest named is gone: it is looked up again, once.
+
+        :arg wanted: what was planned, if that was done before.
         """
-        found = self.look_up()
+        found = wanted.manifest if wanted is not None else self.look_up()
         try:
-            return self.apply(self.plan(found), target, spool, resumed=resumed)
+            return self.apply(wanted or self.plan(found), target, spool, resumed=resumed)
         except FetchFailed as error:
             again = self.look_up() if error.gone else found
             if again == found:

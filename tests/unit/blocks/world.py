@@ -12,6 +12,7 @@ import shutil
 import typing as t
 
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, improve, packing, publish
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.boot import Boot
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Patience, Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
@@ -49,6 +50,8 @@ class World:
         self.directory = directory
         self.place = Place(NAME, str(directory / "public"), str(directory / "private"))
         self.volumes: dict[int, pathlib.Path] = {}
+        #: how a serial is booted, of those that are
+        self.boots: dict[int, Boot] = {}
         for one in ("public", "private", "spool"):
             (directory / one).mkdir(parents=True)
 
@@ -78,7 +81,15 @@ class World:
                 before = publish.Parent(manifest, Holder(self.place.index(manifest), old))
                 changed = list(changes.compared(old, volume))
             return publish.Publishing(
-                self.place, serial, volume, before, changed, groups, packing.LEVELS[level], sign
+                self.place,
+                serial,
+                volume,
+                before,
+                changed,
+                groups,
+                packing.LEVELS[level],
+                sign,
+                self.boots.get(serial),
             ).run()
 
     def improve(self, serial: int, sign: t.Callable[[bytes], bytes] = bytes) -> None:

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's command line of a root on the disk, and what of it is the machine's own."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._blocks.boot import Boot
+from .._boot.arguments import check_arguments
+from . import volumes
+from .entries import Entry
+
+#: Everything behind it is the machine's own, and goes into the next entry.
+ENTRY = "stateless.entry="
+#: What an installer that came over the network hands on of its own command line.
+_HANDED_ON = ("console=", "stateless.client=", "systemd.hostname=")
+#: How a root is mounted, by its filesystem (docs/blocks-format.md).
+MOUNT = {"ext4": "ro", "xfs": "ro,norecovery,nouuid"}
+#: A machine that hangs is restarted by its watchdog, if it has one: systemd(1).
+_WATCHDOG = "systemd.watchdog_sec=5min"
+
+
+def command_line(vg: str, entry: Entry, boot: Boot, own: t.Sequence[str]) -> str:
+    """The kernel's command line.
+
+    :arg own: what is the machine's own.
+    """
+    name = volumes.volume_name(entry.image)
+    words = [
+        f"root={volumes.device(vg, entry.image)}",
+        f"rootfstype={boot.filesystem}",
+        f"rootflags={MOUNT[boot.filesystem]}",
+        f"rd.lvm.lv={vg}/{name}",
+        f"rd.lvm.lv={vg}/{volumes.STATE}",
+        _WATCHDOG,
+        *boot.arguments,
+        f"{ENTRY}{entry.generation}",
+        *own,
+    ]
+    return " ".join(words)
+
+
+def generation(line: str) -> int | None:
+    """Which entry the machine was booted from, by the kernel's command line; None: from none of ours."""
+    said = [word[len(ENTRY) :] for word in line.split() if word.startswith(ENTRY)]
+    return int(said[-1]) if said and said[-1].isdecimal() else None
+
+
+def own_arguments(line: str) -> list[str]:
+    """What of the kernel's command line is the machine's own: of one from the disk, or from the network."""
+    words = line.split()
+    entries = [number for number, word in enumerate(words) if word.startswith(ENTRY)]
+    own = words[entries[-1] + 1 :] if entries else [word for word in words if word.startswith(_HANDED_ON)]
+    return check_arguments("the kernel's command line", own)

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happened here that an update has to know: serials that failed, and the one that was rolled back from."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .. import _files
+from .._errors import StatelessError
+from .._names import check_name, check_serial
+from .entries import Image
+
+_SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Decisions:
+    """Values; changing one makes another."""
+
+    #: roots that were booted and were not healthy
+    failed: frozenset[Image] = frozenset()
+    #: the root that somebody said not to go to again, until another is assigned
+    held: Image | None = None
+
+    def refusal(self, image: Image) -> str:
+        """Why an update does not go there by itself; empty: it does."""
+        name = f"{image[0]} {image[1]}"
+        if image in self.failed:
+            return f"{name} was booted here and did not come up healthy; it is not tried again, unless --again says so"
+        if image == self.held:
+            return f"somebody has rolled back from {name}; update stays away from it until another one is assigned"
+        return ""
+
+    def going_to(self, image: Image) -> Decisions:
+        """It is gone to: what was said of it counts no more, and what was held is free if another was assigned."""
+        return Decisions(self.failed - {image}, None)
+
+
+def load(path: str) -> Decisions:
+    """Read them; there need be none.
+
+    :raises StatelessError: the file is none of ours.
+    """
+    try:
+        found = _files.read_json(path)
+        if found is None:
+            return Decisions()
+        if found["schema"] != _SCHEMA:
+            raise ValueError("another version wrote it")
+        held = found["held"]
+        return Decisions(frozenset(map(_image, found["failed"])), None if held is None else _image(held))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StatelessError(f"{path} cannot be read: {error}; remove it to forget what failed here") from error
+
+
+def store(path: str, decisions: Decisions) -> None:
+    """Keep them."""
+    held = list(decisions.held) if decisions.held else None
+    value = {"schema": _SCHEMA, "failed": sorted(map(list, decisions.failed)), "held": held}
+    _files.write_json(path, value)
+
+
+def _image(value: t.Any) -> Image:
+    protosystem, serial = value
+    return check_name("protosystem", protosystem), check_serial("serial", int(serial))
