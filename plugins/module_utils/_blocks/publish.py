@@ -83,19 +83,19 @@ class Publishing:
         contents = self.place.contents(manifests.values())
         depths = Depths(os.path.join(self.place.private, "depths"), contents)
         read = self.parent.holder.read if self.parent else _no_parent
-        packer = Packer(self.place.public, self.level, read, depths.note)
-        with contextlib.closing(depths), Known(self.place.private, contents, changed.total()) as known:
-            pages = self._pages(before, known)
-            scan = _Scan(self.volume, before, known, packer, depths)
-            for group in ordered(changed, self.groups, before, self.level):
-                scan.group(group)
-            changes = sorted(scan.changes)
-            after = before.changed(self.volume.blocks, changes)
-            packer.end()
-            contents = known.contents
-            tree.update(pages, before.blocks, after, known.get, changes)
-        delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
-        pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
+        with contextlib.closing(Packer(self.place.public, self.level, read, depths.note)) as packer:
+            with contextlib.closing(depths), Known(self.place.private, contents, changed.total()) as known:
+                pages = self._pages(before, known)
+                scan = _Scan(self.volume, before, known, packer, depths)
+                for group in ordered(changed, self.groups, before, self.level):
+                    scan.group(group)
+                changes = sorted(scan.changes)
+                after = before.changed(self.volume.blocks, changes)
+                packer.end()
+                contents = known.contents
+                tree.update(pages, before.blocks, after, known.get, changes)
+            delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
+            pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
         made = Manifest(
             self.place.protosystem,
             self.serial,

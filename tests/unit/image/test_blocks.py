@@ -54,6 +54,9 @@ class Kiosk:
         self.server: Server = a_server(directory)
         self.volumes = pathlib.Path(self.server.root, "volumes")
         self.volumes.mkdir(parents=True)
+        counter = pathlib.Path(self.server.serial_counter("kiosk"))
+        counter.parent.mkdir(parents=True)
+        counter.write_text(f"{max(VOLUMES)}\n")
         for serial, numbers in VOLUMES.items():
             put_on_record(self.server, serial)
             self.volume(serial).write_bytes(b"".join(map(block, numbers)))
