@@ -29,7 +29,7 @@ _ARGUMENT = re.compile(r"""[A-Za-z0-9_](?:(?!["'\\#$])[!-~])*""")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONTENT = re.compile(r"sha256:[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
-_OS = ("id", "version_id", "pretty_name")
+OS = ("id", "version_id", "pretty_name")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +69,19 @@ def text(value: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in value)[:_MAX_TEXT]
 
 
+def arguments(what: str, value: t.Any) -> tuple[str, ...]:
+    """Kernel arguments as a manifest can have them.
+
+    :raises Damaged: it cannot.
+    """
+    if not isinstance(value, (list, tuple)) or len(value) > _MAX_ARGUMENTS:
+        raise damaged(what, f"boot: arguments is not a list of at most {_MAX_ARGUMENTS}")
+    words = tuple(_match(what, "an argument", one, _ARGUMENT, _MAX_ARGUMENT) for one in value)
+    if len(" ".join(words)) > _MAX_LINE:
+        raise damaged(what, f"boot: its arguments have more than {_MAX_LINE} characters")
+    return words
+
+
 def decode(what: str, value: t.Any) -> Boot | None:
     """Read the key ``boot`` of a manifest; None: the root is none that boots.
 
@@ -77,12 +90,6 @@ def decode(what: str, value: t.Any) -> Boot | None:
     if value is None:
         return None
     own = _object(what, "boot", value)
-    arguments = own.get("arguments")
-    if not isinstance(arguments, list) or len(arguments) > _MAX_ARGUMENTS:
-        raise damaged(what, f"boot: arguments is not a list of at most {_MAX_ARGUMENTS}")
-    words = tuple(_match(what, "an argument", one, _ARGUMENT, _MAX_ARGUMENT) for one in arguments)
-    if len(" ".join(words)) > _MAX_LINE:
-        raise damaged(what, f"boot: its arguments have more than {_MAX_LINE} characters")
     filesystem = own.get("filesystem")
     if filesystem not in FILESYSTEMS:
         raise damaged(what, f"boot: filesystem is none of {', '.join(FILESYSTEMS)}: {filesystem!r:.100}")
@@ -93,8 +100,8 @@ def decode(what: str, value: t.Any) -> Boot | None:
         _file(what, own.get("kernel")),
         _file(what, own.get("initrd")),
         filesystem,
-        words,
-        {name: _text(what, name, said.get(name)) for name in _OS},
+        arguments(what, own.get("arguments")),
+        {name: _text(what, name, said.get(name)) for name in OS},
         None if digest is None else _match(what, "digest", digest, _CONTENT, 71),
         _match(what, "created", own.get("created"), _TIME, 25),
     )

@@ -9,6 +9,7 @@ compress against. The volumes of the serial and of its parent are still there, a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -62,20 +63,20 @@ class Improving:
 
     def _again(self, own: PackFile, frames: t.Sequence[Frame]) -> PackFile:
         """The same frames."""
-        packer = self._packer()
-        for frame in frames:
-            packer.against(frame.references)
-            self._add(packer, frame)
-            packer.end()
-        return keep_pack(self.place, packer.done(self.serial, self.place.delta(own)), step=own.step)
+        with contextlib.closing(self._packer()) as packer:
+            for frame in frames:
+                packer.against(frame.references)
+                self._add(packer, frame)
+                packer.end()
+            return keep_pack(self.place, packer.done(self.serial, self.place.delta(own)), step=own.step)
 
     def _plain(self, frames: t.Sequence[Frame]) -> PackFile:
         """What they hold, without references."""
-        packer = self._packer()
-        for frame in frames:
-            packer.group(min(frame.blocks(), FRAME_BLOCKS), 0)
-            self._add(packer, frame)
-        return keep_pack(self.place, packer.done(self.serial, None), step=False)
+        with contextlib.closing(self._packer()) as packer:
+            for frame in frames:
+                packer.group(min(frame.blocks(), FRAME_BLOCKS), 0)
+                self._add(packer, frame)
+            return keep_pack(self.place, packer.done(self.serial, None), step=False)
 
     def _packer(self) -> Packer:
         return Packer(self.place.public, self.level, self._references)

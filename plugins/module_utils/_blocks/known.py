@@ -101,6 +101,12 @@ class Known:
         self.contents += 1
         return content
 
+    def learn(self, content: int, digest: bytes) -> None:
+        """Know a content that the store has, again."""
+        self._digests[DIGEST * content : DIGEST * (content + 1)] = digest
+        if self.find(digest) != content:
+            self._insert(digest, content)
+
     def forget(self, ids: t.Iterable[tuple[int, int]]) -> None:
         """Find these contents no more: the store is going to lose them."""
         for first, count in ids:

@@ -139,8 +139,12 @@ class Packer:
         self.end()
         self._body.seek(0)
         made = write_pack(self._directory, serial, self._frames, delta, iter(lambda: self._body.read(_PIECE), b""))
-        self._body.close()
+        self.close()
         return made
+
+    def close(self) -> None:
+        """Forget what is not done."""
+        self._body.close()
 
 
 def write_pack(

@@ -18,7 +18,7 @@ import typing as t
 
 from .. import _files
 from .._errors import NotFound
-from . import index, manifest, pack
+from . import index, manifest, pack, signature
 from .manifest import Manifest, PackFile
 from .values import damaged, sha256
 
@@ -52,6 +52,13 @@ class Place:
     def manifests(self) -> dict[int, Manifest]:
         """All of them."""
         return {serial: self.manifest(serial) for serial in self.serials()}
+
+    def signers(self, serial: int) -> set[str]:
+        """The public keys by which its manifest is signed: :func:`.signature.signer`."""
+        path = os.path.join(self.public, manifest.file_name(serial))
+        with open(path, "rb") as stream:
+            _text, signatures = manifest.split(path, stream.read())
+        return {signature.signer(path, one) for one in signatures}
 
     def write_manifest(self, made: Manifest, sign: t.Callable[[bytes], bytes]) -> None:
         """Publish a serial, or what became of its packs."""
@@ -103,6 +110,11 @@ class Place:
         """Keep them."""
         _files.write(self._pages(serial), pages, 0o600)
 
+    @property
+    def untidy(self) -> str:
+        """There while a serial is being removed, until nothing is left that only it needed."""
+        return os.path.join(self.private, "untidy")
+
     def _pages(self, serial: int) -> str:
         return os.path.join(self.private, f"{serial}.pages")
 
@@ -115,7 +127,9 @@ class Place:
         paths = [os.path.join(self.public, name) for name in left]
         pages = {f"{serial}.pages" for serial in manifests}
         names = os.listdir(self.private)
-        return paths + [os.path.join(self.private, n) for n in names if n.endswith(".pages") and n not in pages]
+        left = [name for name in names if name.endswith(".pages") and name not in pages]
+        left += [name for name in names if name.startswith(".stateless-")]
+        return paths + [os.path.join(self.private, name) for name in left]
 
 
 @functools.lru_cache(maxsize=256)

@@ -83,21 +83,19 @@ class Publishing:
         contents = self.place.contents(manifests.values())
         depths = Depths(os.path.join(self.place.private, "depths"), contents)
         read = self.parent.holder.read if self.parent else _no_parent
-        packer = Packer(self.place.public, self.level, read, depths.note)
-        with contextlib.closing(depths), Known(self.place.private, contents, changed.total()) as known:
-            scan = _Scan(self.volume, before, known, packer, depths)
-            for group in ordered(changed, self.groups, before, self.level):
-                scan.group(group)
-            changes = sorted(scan.changes)
-            after = before.changed(self.volume.blocks, changes)
-            packer.end()
-            contents = known.contents
-            pages = (self.place.pages(self.parent.manifest.serial) if self.parent else None) or tree.pages_of(
-                before, known.get
-            )
-            tree.update(pages, before.blocks, after, known.get, changes)
-        delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
-        pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
+        with contextlib.closing(Packer(self.place.public, self.level, read, depths.note)) as packer:
+            with contextlib.closing(depths), Known(self.place.private, contents, changed.total()) as known:
+                pages = self._pages(before, known)
+                scan = _Scan(self.volume, before, known, packer, depths)
+                for group in ordered(changed, self.groups, before, self.level):
+                    scan.group(group)
+                changes = sorted(scan.changes)
+                after = before.changed(self.volume.blocks, changes)
+                packer.end()
+                contents = known.contents
+                tree.update(pages, before.blocks, after, known.get, changes)
+            delta = index.encode_changes(self.volume.blocks, changes) if self.parent else None
+            pack = keep_pack(self.place, packer.done(self.serial, delta), step=delta is not None)
         made = Manifest(
             self.place.protosystem,
             self.serial,
@@ -115,6 +113,29 @@ class Publishing:
             # nothing in it is new, and there is no delta
             remove(os.path.join(self.place.public, pack.file))
         return made
+
+    def _pages(self, before: Index, known: Known) -> bytearray:
+        """The lowest pages of the parent's hash tree. Records that are lost, or older, are made anew of its volume.
+
+        :raises Damaged: the volume is not what was published.
+        """
+        if self.parent is None:
+            return tree.pages_of(before, known.get)
+        found, volume = self.parent.manifest, self.parent.holder.volume
+        pages = self.place.pages(found.serial) or tree.pages_of(before, known.get)
+        if tree.root(before.blocks, bytes(pages)).hex() == found.root:
+            return pages
+        for run in before.runs():
+            for skip in range(0, run.length, _PIECE):
+                part = run.part(skip, min(_PIECE, run.length - skip))
+                data = volume.read(part.at, part.length)
+                for number in range(part.length):
+                    block = data[BLOCK * number : BLOCK * (number + 1)]
+                    known.learn(part.first + number, sha256(block).digest())
+        pages = tree.pages_of(before, known.get)
+        if tree.root(before.blocks, bytes(pages)).hex() != found.root:
+            raise damaged(volume.path, f"it is not what was published as serial {found.serial}: withdraw that")
+        return pages
 
     def _keep_index(self, data: bytes) -> IndexFile:
         digest = sha256(data).hexdigest()

@@ -39,6 +39,7 @@ def remove(place: Place, serial: int, sign: Sign) -> None:
     if manifests.pop(serial, None) is None:
         raise NotFound(f"blocks of {place.protosystem} {serial} are not published")
     place.keep_contents(place.contents(place.manifests().values()))
+    _files.write(place.untidy, "", 0o600)
     _files.remove(os.path.join(place.public, file_name(serial)))
     tidy(place, sign)
 
@@ -52,6 +53,7 @@ def tidy(place: Place, sign: Sign) -> None:
     needed = frames_needed(contents, tables, (place.index(one) for one in manifests.values()))
     instead = {name: _rewritten(place, pack, tables[name], needed.get(name, [])) for name, pack in packs.items()}
     switch(place, instead, (), sign)
+    _files.remove(place.untidy)
 
 
 def switch(place: Place, instead: t.Mapping[str, PackFile | None], more: t.Sequence[PackFile], sign: Sign) -> None:

@@ -10,7 +10,10 @@ them; it may say from when and until when a key counts. Keys are rotated by sign
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+import struct
 import tempfile
 import typing as t
 
@@ -35,6 +38,22 @@ def sign(text: bytes, keys: t.Sequence[str]) -> bytes:
         argv = [program, "-q", "-Y", "sign", "-f", key, "-n", NAMESPACE]
         signatures.append(run(argv, stdin=text.decode("ascii")))
     return text + "".join(signatures).encode("ascii")
+
+
+def signer(what: str, signature: bytes) -> str:
+    """The public key that *signature* says it is by, in base64 as in its public file. Whether it is, is not checked.
+
+    The form is that of PROTOCOL.sshsig (OpenSSH): ``SSHSIG``, a version in 4 bytes, the length of the key, the key.
+    """
+    try:
+        data = base64.b64decode(b"".join(signature.splitlines()[1:-1]), validate=True)
+        magic, version, length = struct.unpack_from(">6sII", data)
+    except (binascii.Error, struct.error) as error:
+        raise damaged(what, "it has a signature of another form") from error
+    start = struct.calcsize(">6sII")
+    if (magic, version) != (b"SSHSIG", 1) or len(data) < start + length:
+        raise damaged(what, "it has a signature of another form")
+    return base64.b64encode(data[start : start + length]).decode("ascii")
 
 
 def verify(what: str, text: bytes, signatures: t.Sequence[bytes], protosystem: str, trusted: str) -> None:

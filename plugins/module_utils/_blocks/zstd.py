@@ -58,6 +58,11 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+def check() -> None:
+    """Raise StatelessError if there is no libzstd that can do it."""
+    _library()
+
+
 def _pointer(buffer: Buffer) -> t.Any:
     """*buffer* as C wants it, without a copy where it is writable."""
     if isinstance(buffer, bytes):
