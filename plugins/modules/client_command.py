@@ -30,8 +30,8 @@ options:
     description:
       - The URI of the LDAP server as machines reach it, such as V(ldaps://srv1.example.org). Of several, separated by
         spaces, the first that answers is used. Name first the one that can be written.
-      - Required if O(state=present). Machines send their passwords there, so it must be V(ldaps://), or V(ldap://)
-        with O(start_tls=true).
+      - Required if O(state=present), unless O(caching) is given. Machines send their passwords there, so it must be
+        V(ldaps://), or V(ldap://) with O(start_tls=true).
     type: str
   suffix:
     description: The DN below which the directory is, as the role P(stateless.linux.directory#role) was given.
@@ -51,6 +51,48 @@ options:
   ca_path:
     description: The file in O(root) that has these certificates.
     type: path
+  caching:
+    description:
+      - What a machine does that has a copy of its root on its disk, a caching client. The guide
+        C(docs/caching-clients.md) says how it gets one and what happens when.
+      - Without this, the units of caching clients are removed.
+    type: dict
+    suboptions:
+      urls:
+        description:
+          - Where images are published, C(server_url) of the role P(stateless.linux.server#role). The first that answers
+            is used.
+        type: list
+        elements: str
+        required: true
+      keep:
+        description: How many good roots stay on the disk, if there is room. From 1 to 100.
+        type: int
+        default: 3
+      tries:
+        description: How often a new root is tried before the machine stays with the one before. From 1 to 9.
+        type: int
+        default: 3
+      limit:
+        description: Bytes per second that are fetched at most. V(0) is as many as come.
+        type: int
+        default: 0
+      update_interval:
+        description:
+          - How often the machine fetches what it should run, a time such as V(30min), V(1h) or V(1d); each machine at
+            another moment. What was fetched is booted at the next restart.
+          - Empty leaves it to whoever runs C(stateless update).
+        type: str
+        default: 1h
+      health_seconds:
+        description: Seconds that a machine has, once it is up, to become healthy. From 10 to 3600.
+        type: int
+        default: 300
+      health_ignored_units:
+        description: Units of systemd that may have failed on a healthy machine.
+        type: list
+        elements: str
+        default: []
   state:
     description: V(absent) removes the command, its units and its settings.
     type: str
@@ -82,6 +124,13 @@ EXAMPLES = r"""
     suffix: dc=boot,dc=example,dc=org
     ca_path: /etc/ssl/certs/ca-certificates.crt
 
+- name: Let machines have a copy of this protosystem on their disks
+  stateless.linux.client_command:
+    server_uri: ldaps://srv1.example.org
+    caching:
+      urls: [http://srv1.example.org]
+      update_interval: 30min
+
 - name: Take the command away
   stateless.linux.client_command:
     state: absent
@@ -111,9 +160,21 @@ def main() -> None:
             "start_tls": {"type": "bool", "default": False},
             "ca": {"type": "str"},
             "ca_path": {"type": "path"},
+            "caching": {
+                "type": "dict",
+                "options": {
+                    "urls": {"type": "list", "elements": "str", "required": True},
+                    "keep": {"type": "int", "default": 3},
+                    "tries": {"type": "int", "default": 3},
+                    "limit": {"type": "int", "default": 0},
+                    "update_interval": {"type": "str", "default": "1h"},
+                    "health_seconds": {"type": "int", "default": 300},
+                    "health_ignored_units": {"type": "list", "elements": "str", "default": []},
+                },
+            },
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        required_if=[("state", "present", ["server_uri"])],
+        required_if=[("state", "present", ["server_uri", "caching"], True)],
         mutually_exclusive=[("ca", "ca_path")],
         supports_check_mode=True,
     )

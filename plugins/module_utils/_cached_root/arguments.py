@@ -10,6 +10,7 @@ import typing as t
 from .._blocks.boot import Boot
 from .._boot.arguments import check_arguments
 from . import volumes
+from .boot_partition import TRIAL
 from .entries import Entry
 
 #: Everything behind it is the machine's own, and goes into the next entry.
@@ -18,12 +19,13 @@ ENTRY = "stateless.entry="
 _HANDED_ON = ("console=", "stateless.client=", "systemd.hostname=")
 #: How a root is mounted, by its filesystem (docs/blocks-format.md).
 MOUNT = {"ext4": "ro", "xfs": "ro,norecovery,nouuid"}
-#: A machine that hangs is restarted by its watchdog, if it has one: systemd(1).
-_WATCHDOG = "systemd.watchdog_sec=5min"
+#: A machine that hangs is restarted by its watchdog, if it has one (systemd(1)); and nobody mounts the boot partition
+#: but who writes to it (systemd-gpt-auto-generator(8)).
+_SYSTEMD = ("systemd.watchdog_sec=5min", "systemd.gpt_auto=0")
 
 
 def command_line(vg: str, entry: Entry, boot: Boot, own: t.Sequence[str]) -> str:
-    """The kernel's command line.
+    """The kernel's command line, for as long as the entry is on trial.
 
     :arg own: what is the machine's own.
     """
@@ -34,8 +36,9 @@ def command_line(vg: str, entry: Entry, boot: Boot, own: t.Sequence[str]) -> str
         f"rootflags={MOUNT[boot.filesystem]}",
         f"rd.lvm.lv={vg}/{name}",
         f"rd.lvm.lv={vg}/{volumes.STATE}",
-        _WATCHDOG,
+        *_SYSTEMD,
         *boot.arguments,
+        TRIAL,
         f"{ENTRY}{entry.generation}",
         *own,
     ]

@@ -17,7 +17,7 @@ from .grub import DIRECTORY, Grub
 from .systemd_boot import SystemdBoot
 
 #: vfat has no owners: nobody but root reads there.
-_OPTIONS = ("umask=0077", "nodev", "nosuid", "noexec", "iocharset=ascii", "shortname=mixed", "errors=remount-ro")
+_OPTIONS = ("umask=0077", "nodev", "nosuid", "noexec", "errors=remount-ro")
 
 
 def device(partuuid: str) -> str:

@@ -22,6 +22,8 @@ from .._errors import StatelessError
 from .entries import Entry, Image, parse
 
 ENTRIES = "loader/entries"
+#: A kernel argument that an entry has for as long as it is on trial.
+TRIAL = "stateless.trial"
 #: Kernels and initrds: a directory for each protosystem, and in it one for each serial.
 FILES = "stateless"
 KERNEL, INITRD = "linux", "initrd"
@@ -58,7 +60,7 @@ class BootPartition(abc.ABC):
     def arm(self, entry: Entry, arguments: str) -> None:
         """Add an entry on trial, and have it booted next.
 
-        :arg arguments: the kernel's command line.
+        :arg arguments: the kernel's command line, with :data:`TRIAL`.
         """
 
     @abc.abstractmethod

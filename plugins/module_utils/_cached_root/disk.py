@@ -113,7 +113,9 @@ def check(found: Found, erase: bool) -> None:
     """
     device = found.device
     used = [f"{one.path} is mounted on {', '.join(one.mounted)}" for one in device.all() if one.mounted]
-    used += [f"{one.path} is active" for one in device.all() if one.kind not in (*_KINDS, "part")]
+    # volumes that nobody uses can be deactivated, once it is clear that they may be lost
+    kinds = (*_KINDS, "part", *(("lvm",) if erase else ()))
+    used += [f"{one.path} is active" for one in device.all() if one.kind not in kinds]
     if device.read_only:
         raise InvalidValue("disk", device.path, "it is read-only")
     if used:

@@ -15,7 +15,7 @@ import typing as t
 
 from .. import _files
 from . import environment
-from .boot_partition import ENTRIES, INITRD, KERNEL, BootPartition
+from .boot_partition import ENTRIES, INITRD, KERNEL, TRIAL, BootPartition
 from .entries import Entry, parse
 
 #: Where grub-install(8) puts what it loads, and where it looks for the others.
@@ -37,12 +37,14 @@ insmod loadenv
 set timeout=2
 load_env
 set try=
+set trying=
+export trying
 set chosen=$good
 if [ -n "$trial" -a -f "($root)/{ENTRIES}/$trial.cfg" ]; then
 {_COUNT}
   fi
   if [ -n "$try" ]; then
-    if save_env left; then set chosen=$trial; fi
+    if save_env left; then set chosen=$trial; set trying=$trial; fi
   fi
 fi
 for file in ($root)/{ENTRIES}/stateless-*.cfg; do
@@ -115,9 +117,12 @@ class Grub(BootPartition):
 
     def _text(self, entry: Entry, arguments: str) -> str:
         directory = self.directory(entry.image)
+        words = ["$mark" if word == TRIAL else _quoted(word) for word in arguments.split()]
         return (
             f"menuentry '{entry.protosystem} {entry.serial}' --id {entry.name} {{\n"
-            f"  linux /{directory}/{KERNEL} {' '.join(map(_quoted, arguments.split()))}\n"
+            "  set mark=\n"
+            f'  if [ "$trying" = {entry.name} ]; then set mark={TRIAL}; fi\n'
+            f"  linux /{directory}/{KERNEL} {' '.join(words)}\n"
             f"  initrd /{directory}/{INITRD}\n"
             "}\n"
         )

@@ -67,14 +67,19 @@ def alternative(machine: Machine, generation: int) -> Entry | None:
     return fallback((entry for entry in now.entries if entry.image in good), own)
 
 
-def wait(look: t.Callable[[], list[str]], seconds: float, now: t.Callable[[], float] = time.monotonic) -> list[str]:
+def wait(
+    look: t.Callable[[], list[str]],
+    seconds: float,
+    now: t.Callable[[], float] = time.monotonic,
+    sleep: t.Callable[[float], None] = time.sleep,
+) -> list[str]:
     """Look until there is nothing wrong any more; what is, after so many seconds."""
     until = now() + seconds
     while True:
         wrong = look()
         if not wrong or now() >= until:
             return wrong
-        time.sleep(min(_PAUSE, max(until - now(), 0)))
+        sleep(min(_PAUSE, max(until - now(), 0)))
 
 
 def failed_units(ignored: t.Container[str]) -> list[str]:

@@ -50,6 +50,8 @@ class Planned:
     uefi: bool
     #: a killed run has begun this
     resumed: bool
+    #: the volume groups that are on the disk
+    groups: tuple[str, ...] = ()
 
     def as_text(self) -> str:
         """What is going to happen."""
@@ -67,26 +69,29 @@ def plan(machine: Machine, wanted: Wanted) -> Planned:
     :raises InUse: there is something on the disk.
     :raises StatelessError: it cannot be done, or what is to be fetched cannot be had.
     """
+    site, trusting = machine.site(wanted.image[0]), machine.trusting(wanted.image[0])
     uefi = loader.is_uefi()
     loader.check(uefi)
     found = disk.look(wanted.disk)
     groups = lvm_group.groups()
     on_disk = _groups_on(found, groups)
     resumed = found.is_ours and any(volumes.INSTALLING in group.tags for group in on_disk)
+    # what a run has left that was killed before there was a volume group
+    begun = found.is_ours and disk.part(found, layout.LVM).filesystem == ""
     others = [group for group in groups if group.name == wanted.vg and group not in on_disk]
     if others:
         raise InUse(f"the volume group {wanted.vg} is on {', '.join(others[0].devices)}: name another with --vg")
     if not resumed:
-        disk.check(found, wanted.erase)
+        disk.check(found, wanted.erase or begun)
     own = Local(wanted.image[0], "")
-    site, trusting = machine.site(wanted.image[0]), machine.trusting(wanted.image[0])
     update = Update(site, own, wanted.image[1], None, None, trusting)
     made = update.plan(update.look_up())
     if made.manifest.boot is None:
         raise InvalidValue("serial", wanted.image[1], "it has no kernel: nothing can boot it")
     size = found.device.size
+    names = tuple(group.name for group in on_disk)
     state = wanted.state if wanted.state is not None else layout.default_state(size)
-    return Planned(wanted, found, layout.sizes(size, state, need(made.changes).data), uefi, resumed)
+    return Planned(wanted, found, layout.sizes(size, state, need(made.changes).data), uefi, resumed, names)
 
 
 def _groups_on(found: Found, groups: t.Iterable[lvm_group.Group]) -> list[lvm_group.Group]:
@@ -98,6 +103,9 @@ def act(machine: Machine, planned: Planned) -> Staged:
     """Do it. A run that is killed is gone on with by the next."""
     wanted, progress = planned.wanted, machine.progress
     if not planned.resumed:
+        for group in planned.groups:
+            # LVM refuses if something uses it
+            lvm_group.deactivate(group)
         progress.step(f"partition {wanted.disk}")
         disk.partition(planned.found.device)
     found = disk.look(wanted.disk)

@@ -35,6 +35,10 @@ class Settings:
     tries: int = 3
     #: bytes per second; 0: as many as come
     limit: int = 0
+    #: seconds that a machine has to become healthy
+    health_seconds: int = 300
+    #: systemd units that may have failed
+    health_ignored_units: tuple[str, ...] = ()
 
     def sites(self, protosystem: str) -> list[str]:
         """The URLs of a protosystem's blocks.
@@ -110,16 +114,21 @@ def check(found: t.Any, source: str) -> Settings:
     names = [field.name for field in dataclasses.fields(Settings)]
     if not isinstance(found, dict) or set(found) - set(names):
         raise StatelessError(f"{source} is no JSON object with settings among {', '.join(names)}")
-    urls = found.get("urls", [])
-    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
-        raise InvalidValue("urls", urls, f"give a list of URLs in {source}")
-    for url in urls:
+    texts = {name: _texts(found, name, source) for name in ("urls", "health_ignored_units")}
+    for url in texts["urls"]:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidValue("urls", url, "use http://HOST/PATH or https://HOST/PATH")
-    numbers = {"keep": (1, _MOST), "tries": (1, MAX_TRIES), "limit": (0, 2**40)}
+    numbers = {"keep": (1, _MOST), "tries": (1, MAX_TRIES), "limit": (0, 2**40), "health_seconds": (10, 3600)}
     for name, (least, most) in numbers.items():
         value = found.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise InvalidValue(name, value, f"it is a whole number from {least} to {most} in {source}")
-    return Settings(**{**found, "urls": tuple(urls)})
+    return Settings(**{**found, **texts})
+
+
+def _texts(found: dict[str, t.Any], name: str, source: str) -> tuple[str, ...]:
+    value = found.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InvalidValue(name, value, f"give a list of texts in {source}")
+    return tuple(value)

@@ -187,6 +187,8 @@ class _Staging:
             machine.progress.end()
             self.result.fetched, self.result.requests = site.bytes, site.requests
         store.finish(self.image)
+        if parent is not None:
+            store.rest(parent.image)
         return machine.situation(self.boot)
 
     def _begin(self, now: Situation, parent: Image | None, size: int) -> bool:

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from .. import _files
-from .boot_partition import ENTRIES, INITRD, KERNEL, BootPartition
+from .boot_partition import ENTRIES, INITRD, KERNEL, TRIAL, BootPartition
 from .entries import Entry, parse
 
 #: On the ESP. Without a default: the loader's own order is by version, and what has no tries left comes last.
@@ -38,6 +38,7 @@ class SystemdBoot(BootPartition):
             return
         with open(self.file(entry), encoding="utf-8") as stream:
             text = stream.read()
+        text = text.replace(f" {TRIAL}", "")
         # first the new name, then the old one goes: it is never without
         self._write(self.file(good), text)
         self.remove(entry)

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import shutil
 import typing as t
 
 from .._errors import InvalidValue, NotFound, StatelessError
@@ -33,6 +34,8 @@ _BOOT = "stateless.boot="
 POOL, STATE = "roots", "state"
 _NAME = re.compile(r"([a-z0-9-]+)\.([1-9][0-9]{0,9})")
 _EXTENT = 4 * 1024**2
+#: lvm(8): LVM_SYSTEM_DIR.
+_LVM, _LVM_SPARE = "/etc/lvm", "/run/stateless/lvm"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +123,18 @@ def installed(vg: str) -> None:
     lvm_group.change_tags(vg, remove=[INSTALLING])
 
 
+def let_lvm_work() -> None:
+    """Give LVM a place of its own where the root is read-only: it cannot keep copies of its metadata there, and fails.
+
+    For this process, and what it runs.
+    """
+    if os.path.isdir(_LVM) and not os.access(_LVM, os.W_OK):
+        if not os.path.isdir(_LVM_SPARE):
+            shutil.copytree(_LVM, _LVM_SPARE + ".new", dirs_exist_ok=True)
+            os.rename(_LVM_SPARE + ".new", _LVM_SPARE)
+        os.environ["LVM_SYSTEM_DIR"] = _LVM_SPARE
+
+
 class Store(t.Protocol):
     """Where roots are."""
 
@@ -189,13 +204,12 @@ class LvmRoots:
             lvm.change(self.vg, name, activation_skip=True)
         else:
             lvm.create_snapshot(self.vg, volume_name(parent), name, tags=(OURS, UNFINISHED), active=True)
-        self.resume(image)
         if lvm.read(self.vg).volumes[name].size < size:
             lvm.extend(self.vg, name, -(-size // _EXTENT) * _EXTENT)
 
     def resume(self, image: Image) -> None:
         # it is read-only if a run was killed while it finished it
-        lvm.change(self.vg, volume_name(image), read_only=False)
+        self._let_write(volume_name(image))
 
     def finish(self, image: Image) -> None:
         lvm.change(self.vg, volume_name(image), read_only=True)
@@ -212,11 +226,16 @@ class LvmRoots:
 
     @contextlib.contextmanager
     def writable(self, image: Image) -> t.Iterator[str]:
-        lvm.change(self.vg, volume_name(image), read_only=False)
+        self._let_write(volume_name(image))
         try:
             yield self.path(image)
         finally:
             lvm.change(self.vg, volume_name(image), read_only=True)
+
+    def _let_write(self, name: str) -> None:
+        # lvchange(8) fails if there is nothing to change
+        if lvm.read(self.vg).volumes[name].read_only:
+            lvm.change(self.vg, name, read_only=False)
 
 
 def _root(volume: LogicalVolume) -> Root | None:

@@ -11,6 +11,7 @@ import sys
 import typing as t
 
 from .._errors import StatelessError
+from . import cached
 from . import known as known_
 from .ask import Away, Told, ask, report, within
 from .identity import Nobody
@@ -33,7 +34,9 @@ exit status of report:
   0  reported
   1  refused, or this machine is not set up right
   2  wrong usage
-  4  the directory is away, this machine cannot log in, or it runs no image: nothing is reported"""
+  4  the directory is away, this machine cannot log in, or it runs no image: nothing is reported
+
+"""
 
 
 def main() -> t.NoReturn:
@@ -53,19 +56,22 @@ def run(arguments: t.Sequence[str], places: Places) -> int:
     """Do what the *arguments* say; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="stateless",
-        description="Say what this machine runs, and what it should run.",
-        epilog=_EPILOG,
+        description="Say what this machine runs, and what it should run; and have a copy of that on its disk.",
+        epilog=_EPILOG + cached.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     said = "say what it runs, what it should run because of which entry, and whether a reboot would change it"
     commands.add_parser("status", help=said).add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("report", help="write into the directory what it runs, and keep what the directory says")
+    cached.add(commands)
     try:
         options = parser.parse_args(arguments)
     except SystemExit as error:
         return int(error.code or 0)
     try:
+        if options.command in cached.COMMANDS:
+            return cached.act(options, places)
         machine = look(places)
         return _report(places, machine) if options.command == "report" else _status(places, machine, options.json)
     except (Away, Nobody) as error:
@@ -95,7 +101,12 @@ def _status(places: Places, machine: Machine, as_json: bool) -> int:
         except StatelessError as unreadable:
             notes = [str(unreadable)]
         name = name or (known.client if known else None)
-    status = Status(machine.running, name, known, failure, notes)
+    disk = None
+    try:
+        disk = cached.described(places)
+    except StatelessError as error:
+        notes = [*notes, f"the disk: {error}"]
+    status = Status(machine.running, name, known, failure, notes, disk)
     sys.stdout.write(status.as_json() if as_json else status.as_text())
     return status.code
 

@@ -20,14 +20,15 @@ WANTS = f"{UNITS}/timers.target.wants"
 #: No variables of the environment, no user's directory. python-ldap is the distribution's, and so beyond -S.
 COMMAND = Program(command.__name__, "/usr/bin/python3 -I")
 
-_HEAD = """\
+#: What every unit begins with.
+HEAD = """\
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 #: Nothing waits for it: the timer starts it when the machine is up.
 SERVICE_TEXT = f"""\
-{_HEAD}[Unit]
+{HEAD}[Unit]
 Description=Tell the Directory What This Machine Runs
 Wants=network-online.target
 After=network-online.target time-sync.target
@@ -67,7 +68,7 @@ SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
 """
 TIMER_TEXT = f"""\
-{_HEAD}[Unit]
+{HEAD}[Unit]
 Description=Tell the Directory What This Machine Runs, Every Quarter of an Hour
 ConditionKernelCommandLine=stateless.serial
 ConditionVirtualization=!container

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import ssl
 import typing as t
 
+from .._cached_root import settings as cached_settings
 from .._errors import InvalidValue, StatelessError
 from .._plan import Outcome, Plan
 from .._readonly_root.changes import Change, clearing, net, shown, steps_of
 from .._readonly_root.info import tree_of
 from .._readonly_root.tree import LINK, Tree
-from . import files, settings
+from . import cached_files, files, settings
 from .places import SETTINGS
 
 
@@ -46,11 +49,25 @@ _PATHS = (
     files.PROGRAM,
     f"{files.UNITS}/{files.SERVICE}",
     f"{files.UNITS}/{files.TIMER}",
+    cached_settings.SETTINGS,
+    *cached_files.texts(cached_settings.Settings(), ""),
 )
+#: Where a link makes the report start.
+REPORT_WANTS = f"{files.WANTS}/{files.TIMER}"
+#: Times as systemd.time(7) has them, those that make sense here.
+_INTERVAL = re.compile(r"[1-9][0-9]{0,4}(?:s|min|h|d)")
 
 
 def _present(tree: Tree, options: t.Mapping[str, t.Any]) -> list[Change]:
     """What it takes, in an order in which what is named is there: the link by which the timer starts comes last."""
+    caching = _caching(tree, options["caching"])
+    if options["server_uri"] is None:
+        return [
+            *_directory_absent(tree),
+            *(_file(tree, path, None) for path in (SETTINGS, files.CERTIFICATES)),
+            _program(tree, present=True),
+            *caching,
+        ]
     said = {name: options[name] for name in settings.KEYS if name in options}
     authority = options["ca"]
     if authority is not None:
@@ -65,19 +82,62 @@ def _present(tree: Tree, options: t.Mapping[str, t.Any]) -> list[Change]:
         _program(tree, present=True),
         *_unit(tree, files.SERVICE, files.SERVICE_TEXT),
         *_unit(tree, files.TIMER, files.TIMER_TEXT),
-        *_link(tree, present=True),
+        *_wanted(tree, REPORT_WANTS, f"{files.UNITS}/{files.TIMER}", present=True),
+        *caching,
     ]
 
 
 def _absent(tree: Tree) -> list[Change]:
     return [
-        *_link(tree, present=False),
-        *_unit(tree, files.TIMER, None),
-        *_unit(tree, files.SERVICE, None),
+        *_caching(tree, None),
+        *_directory_absent(tree),
         _program(tree, present=False),
         _file(tree, SETTINGS, None),
         _file(tree, files.CERTIFICATES, None),
     ]
+
+
+def _directory_absent(tree: Tree) -> list[Change]:
+    return [
+        *_wanted(tree, REPORT_WANTS, f"{files.UNITS}/{files.TIMER}", present=False),
+        *_unit(tree, files.TIMER, None),
+        *_unit(tree, files.SERVICE, None),
+    ]
+
+
+def _caching(tree: Tree, options: t.Mapping[str, t.Any] | None) -> list[Change]:
+    """What a caching client needs; None: it is not one."""
+    found: cached_settings.Settings = cached_settings.Settings()
+    interval, text = "", None
+    if options is not None:
+        said = {name: value for name, value in options.items() if name != "update_interval" and value is not None}
+        found = cached_settings.check(said, "caching")
+        if not found.urls:
+            raise InvalidValue("caching.urls", [], "name at least one URL where images are published")
+        interval = options.get("update_interval") or ""
+        if interval and _INTERVAL.fullmatch(interval) is None:
+            raise InvalidValue(
+                "caching.update_interval", interval, "give a time such as 30min, 1h or 1d; empty for none"
+            )
+        text = json.dumps(said, indent=2, sort_keys=True) + "\n"
+    present = options is not None
+    units = cached_files.texts(found, interval)
+    links = {**cached_files.WANTS, cached_files.UPDATE_WANTS: f"{files.UNITS}/{cached_files.UPDATE_TIMER}"}
+    wanted = [
+        change
+        for link, target in links.items()
+        for change in _wanted(tree, link, target, present and (link != cached_files.UPDATE_WANTS or bool(interval)))
+    ]
+    made = [
+        _file(tree, cached_settings.SETTINGS, text),
+        *(
+            change
+            for path, content in units.items()
+            for change in _unit(tree, os.path.basename(path), content if present else None)
+        ),
+    ]
+    # what is named is there: links come last, and go first
+    return [*made, *wanted] if present else [*wanted, *reversed(made)]
 
 
 def _check_certificates(text: str) -> None:
@@ -114,15 +174,18 @@ def _unit(tree: Tree, name: str, after: str | None) -> list[Change]:
     return [] if _masked(tree, name) else [_file(tree, f"{files.UNITS}/{name}", after)]
 
 
-def _link(tree: Tree, present: bool) -> list[Change]:
-    """The link by which the timer starts, as systemctl(1) makes it."""
-    target = f"{files.UNITS}/{files.TIMER}"
-    directory = tree.resolve(files.WANTS)
-    path = f"{directory}/{files.TIMER}"
+def _wanted(tree: Tree, link: str, target: str, present: bool) -> list[Change]:
+    """The link by which a unit starts, as systemctl(1) makes it, or by which it never does."""
+    name = os.path.basename(target)
+    directory = tree.resolve(os.path.dirname(link))
+    path = f"{directory}/{os.path.basename(link)}"
     before = None
     if directory is not None and tree.kind(path) is not None:
         before = os.readlink(tree.host(path)) if tree.kind(path) == LINK else ""
+    if target == "/dev/null" and before not in (None, target):
+        # the administrator of the image has a unit of that name
+        return []
     # Relative ones are systemd's as well.
-    enabled = before is not None and os.path.basename(before) == files.TIMER
-    after = (before if enabled else target) if present and not _masked(tree, files.TIMER) else None
-    return [Change(f"{files.WANTS}/{files.TIMER}", before, after, link=True)]
+    enabled = before is not None and os.path.basename(before) == name
+    after = (before if enabled else target) if present and not _masked(tree, name) else None
+    return [Change(link, before, after, link=True)]

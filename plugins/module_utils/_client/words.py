@@ -11,6 +11,7 @@ import json
 import typing as t
 import unicodedata
 
+from .._cached_root import say
 from .._directory.fleet import Running
 from .._directory.resolve import Answer, stale
 from .known import Known
@@ -35,6 +36,8 @@ class Status:
     failure: str = ""
     #: what the administrator should know
     notes: t.Sequence[str] = ()
+    #: what is on the disk of a caching client (``_cached_root/say.py``); None: it is none
+    disk: t.Mapping[str, t.Any] | None = None
 
     @property
     def stale(self) -> bool | None:
@@ -63,6 +66,7 @@ class Status:
             "asked": known.asked if known else None,
             "failure": self.failure,
             "notes": list(self.notes),
+            "disk": self.disk,
         }
         return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
@@ -82,6 +86,8 @@ class Status:
             lines.append(("directory", self.failure))
         if known is not None:
             lines.append(("as of", f"{_time(known.asked)}, the last answer" if self.failure else "now"))
+        if self.disk is not None:
+            lines += [("disk" if not number else "", text) for number, text in enumerate(say.lines(self.disk))]
         lines += [("note", note) for note in self.notes]
         return "".join(f"{title + ':' if title else '':<12}{shown(text)}\n" for title, text in lines)
 

@@ -16,11 +16,12 @@ from .._command import CommandFailed, run, run_json
 from .._errors import NotFound
 from .lvm_report import FIELDS, VolumeGroup, parse
 
-_REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix", "--binary")
+#: A report as JSON, in bytes and without words.
+REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix", "--binary")
 #: lv_time in seconds since the epoch, whatever lvm.conf and the time zone say.
 _TIME = 'report/time_format="%s"'
 #: LVM warns about every descriptor that it inherits; those of Ansible are none of its business.
-_ENVIRONMENT = {"LVM_SUPPRESS_FD_WARNINGS": "1"}
+ENVIRONMENT = {"LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 
 # -- reading
@@ -45,8 +46,8 @@ def read(vg: str) -> VolumeGroup:
 
 def read_all(*vgs: str) -> dict[str, VolumeGroup]:
     """Read the volume groups *vgs*, or all of this host, that have a logical volume, by name."""
-    argv = ["lvs", "--all", *_REPORT, "--config", _TIME, "--options", FIELDS, *vgs]
-    return parse(run_json(argv, env=_ENVIRONMENT))
+    argv = ["lvs", "--all", *REPORT, "--config", _TIME, "--options", FIELDS, *vgs]
+    return parse(run_json(argv, env=ENVIRONMENT))
 
 
 def pool_usage(vg: str, pool: str) -> tuple[float | None, float | None]:
@@ -62,14 +63,14 @@ def pool_usage(vg: str, pool: str) -> tuple[float | None, float | None]:
 
 def thin_ids(vg: str) -> dict[str, int]:
     """The number by which its pool knows each thin volume of *vg*, by name."""
-    argv = ["lvs", *_REPORT, "--options", "lv_name,thin_id", vg]
-    rows = [row for part in run_json(argv, env=_ENVIRONMENT)["report"] for row in part.get("lv", ())]
+    argv = ["lvs", *REPORT, "--options", "lv_name,thin_id", vg]
+    rows = [row for part in run_json(argv, env=ENVIRONMENT)["report"] for row in part.get("lv", ())]
     return {row["lv_name"]: int(row["thin_id"]) for row in rows if row["thin_id"]}
 
 
 def _volume_groups() -> dict[str, VolumeGroup]:
-    argv = ["vgs", *_REPORT, "--options", "vg_name,vg_extent_size,vg_free"]
-    rows = [row for part in run_json(argv, env=_ENVIRONMENT)["report"] for row in part["vg"]]
+    argv = ["vgs", *REPORT, "--options", "vg_name,vg_extent_size,vg_free"]
+    rows = [row for part in run_json(argv, env=ENVIRONMENT)["report"] for row in part["vg"]]
     return {
         row["vg_name"]: VolumeGroup(row["vg_name"], int(row["vg_extent_size"]), int(row["vg_free"])) for row in rows
     }
@@ -179,7 +180,7 @@ def merge(vg: str, name: str) -> None:
 
 
 def _lvm(*argv: str) -> None:
-    run(argv, env=_ENVIRONMENT)
+    run(argv, env=ENVIRONMENT)
 
 
 def _tags(tags: t.Iterable[str]) -> list[str]:

@@ -9,9 +9,7 @@ import dataclasses
 import typing as t
 
 from .._command import run, run_json
-
-_REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix")
-_ENVIRONMENT = {"LVM_SUPPRESS_FD_WARNINGS": "1"}
+from .lvm import ENVIRONMENT, REPORT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Group:
 
 def groups() -> list[Group]:
     """All volume groups of this host, by name."""
-    report = run_json(["pvs", *_REPORT, "--options", "pv_name,vg_name,vg_tags,vg_free"], env=_ENVIRONMENT)
+    report = run_json(["pvs", *REPORT, "--options", "pv_name,vg_name,vg_tags,vg_free"], env=ENVIRONMENT)
     found: dict[str, Group] = {}
     for row in (row for part in report["report"] for row in part["pv"]):
         name = row["vg_name"]
@@ -74,4 +72,4 @@ def deactivate(vg: str) -> None:
 
 
 def _lvm(*argv: str) -> None:
-    run(argv, env=_ENVIRONMENT)
+    run(argv, env=ENVIRONMENT)

@@ -118,6 +118,10 @@ def test_volumes_on_a_disk_keep_it() -> None:
     volume = device(path="/dev/mapper/vg-lv", kind="lvm")
     found = disk.Found(device(parts=(device(path="/dev/sdx1", kind="part", parts=(volume,)),)), ("gpt",))
     with pytest.raises(InUse, match="/dev/mapper/vg-lv is active"):
-        disk.check(found, erase=True)
+        disk.check(found, erase=False)
+    disk.check(found, erase=True)
+    array = disk.Found(device(parts=(device(path="/dev/md0", kind="raid1"),)), ("linux_raid_member",))
+    with pytest.raises(InUse, match="/dev/md0 is active"):
+        disk.check(array, erase=True)
     with pytest.raises(InvalidValue, match="read-only"):
         disk.check(disk.Found(device(read_only=True), ()), erase=True)

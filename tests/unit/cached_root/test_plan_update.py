@@ -198,7 +198,7 @@ BOOT = Boot(
 def test_a_command_line_hands_on_what_is_the_machines_own() -> None:
     line = arguments.command_line("vg", Entry(42, "lab-a", 7, 3), BOOT, ["console=ttyS0", "stateless.client=pc1"])
     assert line.startswith("root=/dev/vg/lab-a.7 rootfstype=xfs rootflags=ro,norecovery,nouuid rd.lvm.lv=vg/lab-a.7 ")
-    assert line.endswith(" quiet stateless.entry=42 console=ttyS0 stateless.client=pc1")
+    assert line.endswith(" quiet stateless.trial stateless.entry=42 console=ttyS0 stateless.client=pc1")
     assert arguments.generation(line) == 42
     assert arguments.own_arguments(line) == ["console=ttyS0", "stateless.client=pc1"]
     network = "initrd=initrd root=nfs4:1.2.3.4:/x ro ip=dhcp console=ttyS0 systemd.hostname=pc1 stateless.client=pc1"

@@ -34,11 +34,67 @@ ALL = {
 
 def apply(root: pathlib.Path, check: bool = False, **options: t.Any) -> Outcome:
     given = {"server_uri": "ldaps://srv1", "suffix": "o=stateless", "start_tls": False, "ca": None, "ca_path": None}
+    given["caching"] = None
     return state.apply({"root": str(root), "state": "present", **given, **options}, check)
 
 
 def there(root: pathlib.Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_symlink() or path.is_file()}
+
+
+CACHING = {"urls": ["http://srv1"], "keep": 2, "tries": 3, "limit": 0, "update_interval": "1h"}
+CACHED = {
+    "etc/stateless/cached.json",
+    *(f"{UNITS}/stateless-{name}" for name in ("health.service", "trial.service", "trial.timer")),
+    *(f"{UNITS}/stateless-{name}" for name in ("update.service", "update.timer")),
+    f"{UNITS}/multi-user.target.wants/stateless-health.service",
+    f"{UNITS}/sysinit.target.wants/stateless-trial.timer",
+    f"{UNITS}/timers.target.wants/stateless-update.timer",
+    f"{UNITS}/systemd-bless-boot.service",
+}
+
+
+def test_a_caching_client_has_its_own_files(tmp_path: pathlib.Path) -> None:
+    apply(tmp_path, caching=CACHING)
+    assert there(tmp_path) == ALL | CACHED
+    assert json.loads((tmp_path / "etc/stateless/cached.json").read_text())["keep"] == 2
+    assert "OnActiveSec=1h" in (tmp_path / UNITS / "stateless-update.timer").read_text()
+    assert not apply(tmp_path, caching=CACHING).plan.changed
+    # without a directory, and without a timer
+    apply(tmp_path, caching={**CACHING, "update_interval": ""}, server_uri=None)
+    gone = {f"{UNITS}/stateless-update.timer", f"{UNITS}/timers.target.wants/stateless-update.timer"}
+    assert there(tmp_path) == CACHED - gone | {"usr/bin/stateless"}
+    apply(tmp_path)
+    assert there(tmp_path) == ALL
+
+
+def test_systemd_takes_the_units_of_a_caching_client(tmp_path: pathlib.Path) -> None:
+    apply(tmp_path, caching=CACHING)
+    units = [f"{tmp_path}/{UNITS}/{name}" for name in os.listdir(tmp_path / UNITS) if name.startswith("stateless-")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+    assert [line for line in done.stderr.splitlines() if "stateless-" in line and "not executable" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("urls", []), ("urls", ["ftp://x"]), ("keep", 0), ("tries", 10), ("update_interval", "soon")]
+)
+def test_settings_of_a_caching_client_that_cannot_work_are_refused(
+    tmp_path: pathlib.Path, name: str, value: object
+) -> None:
+    with pytest.raises(InvalidValue, match=name):
+        apply(tmp_path, caching={**CACHING, name: value})
+    assert there(tmp_path) == set()
+
+
+def test_a_unit_of_the_administrators_stays(tmp_path: pathlib.Path) -> None:
+    (tmp_path / UNITS).mkdir(parents=True)
+    own = tmp_path / UNITS / "systemd-bless-boot.service"
+    own.write_text("[Service]\nExecStart=true\n")
+    apply(tmp_path, caching=CACHING)
+    apply(tmp_path)
+    assert own.read_text() == "[Service]\nExecStart=true\n"
 
 
 def certificate(key: ec.EllipticCurvePrivateKey) -> str:
