@@ -27,7 +27,8 @@ _COUNT = "\n".join(
     f'  {"if" if left == MAX_TRIES else "elif"} [ "$left" = {left} ]; then set left={left - 1}; set try=1'
     for left in range(MAX_TRIES, 0, -1)
 )
-#: A number that is none, or 0, tries nothing; what cannot be saved is not tried.
+#: A number that is none, or 0, tries nothing; what cannot be saved is not tried. The good entry is the first of the
+#: menu: what GRUB 2.06 falls back on, if another cannot be loaded, it knows by number alone.
 CONFIG = f"""\
 # Written by stateless install, and never changed: what is booted is said by grubenv, and by the files in {ENTRIES}.
 insmod part_gpt
@@ -36,25 +37,27 @@ insmod regexp
 insmod loadenv
 set timeout=2
 load_env
+set entries=($root)/{ENTRIES}
 set try=
 set trying=
 export trying
-set chosen=$good
-if [ -n "$trial" -a -f "($root)/{ENTRIES}/$trial.cfg" ]; then
+set entry=$good
+if [ -n "$trial" -a -f "$entries/$trial.cfg" ]; then
 {_COUNT}
   fi
   if [ -n "$try" ]; then
-    if save_env left; then set chosen=$trial; set trying=$trial; fi
+    if save_env left; then set entry=$trial; set trying=$trial; fi
   fi
 fi
-for file in ($root)/{ENTRIES}/stateless-*.cfg; do
-  source $file
+if [ -n "$good" -a -f "$entries/$good.cfg" ]; then
+  source $entries/$good.cfg
+fi
+for file in $entries/stateless-*.cfg; do
+  if [ "$file" != "$entries/$good.cfg" ]; then source $file; fi
 done
-set default=$chosen
-set fallback=$good
+set default=$entry
+set fallback=0
 """
-
-
 _PLAIN = re.compile(r"[A-Za-z0-9_=.,:/@%+-]+")
 
 
