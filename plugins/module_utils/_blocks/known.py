@@ -15,6 +15,7 @@ import os
 import struct
 import typing as t
 
+from .._room import room_for
 from .values import DIGEST
 
 _HEAD = struct.Struct("<8sQ")
@@ -32,7 +33,9 @@ class Known:
         self._file = os.open(os.path.join(directory, "digests"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # what is behind the last content is of a killed run
         os.ftruncate(self._file, DIGEST * contents)
-        os.ftruncate(self._file, DIGEST * (limit + 1))
+        # room is found now: a page of a file that has none kills whoever writes to its memory
+        with room_for("the digests of blocks", directory):
+            os.posix_fallocate(self._file, 0, DIGEST * (limit + 1))
         self._digests = mmap.mmap(self._file, DIGEST * (limit + 1))
         self._size = 1 << max(16, (2 * limit).bit_length())
         self._open_lookup()
@@ -53,7 +56,8 @@ class Known:
             self._size = (length - _HEAD.size) // 4
         else:
             os.ftruncate(self._lookup_file, 0)
-            os.ftruncate(self._lookup_file, _HEAD.size + 4 * self._size)
+            with room_for("the digests of blocks", self._path):
+                os.posix_fallocate(self._lookup_file, 0, _HEAD.size + 4 * self._size)
         # until it is closed, it fits nothing
         os.pwrite(self._lookup_file, _HEAD.pack(_MAGIC, 0), 0)
         self._lookup = mmap.mmap(self._lookup_file, 0)

@@ -24,6 +24,7 @@ from . import manifest
 from .blocks import kernel_arguments, opened, own_bytes, place_of, serials
 
 if t.TYPE_CHECKING:
+    from .._blocks.place import Place
     from .._server import Server
     from .._volumes.store import Store
     from .manifest import Image
@@ -37,47 +38,43 @@ def plan_leftovers(server: Server, protosystem: str, images: t.Mapping[int, Imag
     place = place_of(server, protosystem)
     if not (os.path.isdir(place.public) and os.path.isdir(place.private)):
         return []
-    rest = "the rest of a run that was killed"
     published = place.serials()
     wanted = [serial for serial in published if serial in images and "blocks" in images[serial].formats]
-    steps = [
-        Step(
-            f"remove the blocks of serial {serial} of {protosystem}, {rest}",
-            functools.partial(_remove, server, protosystem, serial),
-        )
-        for serial in published
-        if serial not in wanted
-    ]
-    if os.path.exists(place.untidy):
-        steps.append(
-            Step(f"remove blocks of {protosystem} that nothing needs, {rest}", lambda: _tidy(server, protosystem))
-        )
-    elif not steps:
-        left = place.leftovers(place.manifests())
-        steps += [Step(f"remove {path}, {rest}", functools.partial(remove, path)) for path in left]
-    return steps + _plan_signed(server, protosystem, wanted, warnings)
-
-
-def _plan_signed(server: Server, protosystem: str, wanted: t.Sequence[int], warnings: list[str]) -> list[Step]:
-    """The steps by which manifests are signed by all keys of the server and no others."""
-    if not wanted:
-        return []
     found = keys.keys(server.keys)
-    if not found:
+    if published and not found:
         warnings.append(
             f"this server has published blocks of {protosystem} and has no key to sign with any more ({server.keys}): "
             "restore it, or apply the role stateless.linux.server, which makes one that no client trusts yet"
         )
         return []
+    return _plan_cleared(place, found, wanted) + _plan_signed(place, found, wanted)
+
+
+def _plan_cleared(place: Place, found: t.Sequence[keys.Key], wanted: t.Sequence[int]) -> list[Step]:
+    """The steps by which there are blocks of the serials *wanted* alone."""
+    rest = "the rest of a run that was killed"
+    sign = keys.signing(found)
+    gone = [serial for serial in place.serials() if serial not in wanted]
+    if gone:
+        text = f"remove the blocks of serial {{}} of {place.protosystem}, {rest}"
+        return [Step(text.format(serial), functools.partial(retain.remove, place, serial, sign)) for serial in gone]
+    if os.path.exists(place.untidy):
+        text = f"remove blocks of {place.protosystem} that nothing needs, {rest}"
+        return [Step(text, functools.partial(retain.tidy, place, sign))]
+    left = place.leftovers(place.manifests())
+    return [Step(f"remove {path}, {rest}", functools.partial(remove, path)) for path in left]
+
+
+def _plan_signed(place: Place, found: t.Sequence[keys.Key], wanted: t.Sequence[int]) -> list[Step]:
+    """The steps by which manifests are signed by all keys of the server and no others."""
     blobs = {key.blob for key in found}
-    place = place_of(server, protosystem)
     names = ", ".join(key.name for key in found)
 
     def sign(serial: int) -> None:
         place.write_manifest(place.manifest(serial), keys.signing(found))
 
     return [
-        Step(f"sign the blocks of serial {serial} of {protosystem} by {names}", functools.partial(sign, serial))
+        Step(f"sign the blocks of serial {serial} of {place.protosystem} by {names}", functools.partial(sign, serial))
         for serial in wanted
         if place.signers(serial) != blobs
     ]
@@ -156,19 +153,11 @@ def plan_withdraw(server: Server, protosystem: str, serial: int) -> list[Step]:
     """
     if serial not in serials(server, protosystem):
         return []
-    keys.get(server.keys)
+    found = keys.get(server.keys)
     return [
         Step(
             f"remove the blocks of serial {serial} of {protosystem}",
-            lambda: _remove(server, protosystem, serial),
+            functools.partial(retain.remove, place_of(server, protosystem), serial, keys.signing(found)),
             final=True,
         )
     ]
-
-
-def _remove(server: Server, protosystem: str, serial: int) -> None:
-    retain.remove(place_of(server, protosystem), serial, keys.signing(keys.get(server.keys)))
-
-
-def _tidy(server: Server, protosystem: str) -> None:
-    retain.tidy(place_of(server, protosystem), keys.signing(keys.get(server.keys)))
