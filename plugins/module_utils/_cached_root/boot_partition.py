@@ -126,9 +126,9 @@ class BootPartition(abc.ABC):
         """Where the files of an image are, below the partition's root."""
         return f"{FILES}/{image[0]}/{image[1]}"
 
-    def missing(self, image: Image, sources: t.Mapping[str, Source]) -> int:
-        """Bytes that :meth:`put` would write, at most."""
-        return sum(one.size for name, one in sources.items() if self._size(image, name) != one.size)
+    def missing(self, image: Image, sizes: t.Mapping[str, int]) -> int:
+        """Bytes that :meth:`put` would write of files of these sizes, at least."""
+        return sum(size for name, size in sizes.items() if self._size(image, name) != size)
 
     def put(self, image: Image, sources: t.Mapping[str, Source]) -> None:
         """Have the files of an image, by name. Those that are there, and right, stay.

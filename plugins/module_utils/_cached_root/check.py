@@ -14,7 +14,7 @@ from .._blocks.values import BLOCK
 from .._blocks.volume import Volume
 from .._errors import NotFound
 from .entries import Image
-from .stage import Machine
+from .machine import Machine
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .._command import CommandFailed, run, run_json
 from .._errors import NotFound, StatelessError
 from . import decisions, plan
 from .entries import Entry, fallback
-from .stage import Machine
+from .machine import Machine
 
 #: The administrator's own checks: executable files.
 CHECKS = "/etc/stateless/health.d"

@@ -17,8 +17,9 @@ from .._volumes import lvm, lvm_group, lvm_report
 from . import boot, disk, layout, loader, volumes
 from .disk import Found
 from .entries import Image
+from .machine import Machine
 from .room import need
-from .stage import Machine, Staged, stage
+from .stage import Staged, stage
 
 VG = "stateless"
 _LABEL = "stateless"

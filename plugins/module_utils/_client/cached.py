@@ -15,7 +15,7 @@ import typing as t
 
 from .._blocks.fetch import FetchFailed
 from .._boot.arguments import check_arguments
-from .._cached_root import arguments, boot, check, health, install, say, settings, stage, volumes
+from .._cached_root import arguments, boot, check, health, install, machine, say, settings, stage, volumes
 from .._cached_root.boot_partition import TRIAL
 from .._cached_root.entries import Image
 from .._cached_root.plan import Situation, Way
@@ -252,18 +252,18 @@ class _Cached:
             raise StatelessError(f"the directory says nothing that could be fetched: {answer.problem or answer.reason}")
         return answer.protosystem, answer.serial
 
-    def _cached(self) -> stage.Machine:
+    def _cached(self) -> machine.Machine:
         group = volumes.find()
         partition = volumes.boot_of(group)
         if volumes.INSTALLING in group.tags:
             raise StatelessError(f"the installation of {', '.join(group.devices)} was not finished: do it again")
         return self._made(group.name, arguments.own_arguments(self.line), partition)
 
-    def _made(self, vg: str, own: t.Sequence[str], partition: str | None) -> stage.Machine:
+    def _made(self, vg: str, own: t.Sequence[str], partition: str | None) -> machine.Machine:
         def opened(writable: bool) -> t.ContextManager[t.Any]:
             return boot.opened(boot.device(partition or ""), writable)
 
-        return stage.Machine(
+        return machine.Machine(
             vg, volumes.LvmRoots(vg), opened, self._paths(), self.settings, self.progress, self._running(), own
         )
 

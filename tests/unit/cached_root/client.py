@@ -24,10 +24,10 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.boot impor
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root import boot, environment, grub
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.boot_partition import BootPartition
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.entries import Image
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root.machine import Machine
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.progress import Progress
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.room import Pool
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.settings import Places, Settings
-from ansible_collections.stateless.linux.plugins.module_utils._cached_root.stage import Machine
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.volumes import Root, Roots
 from ansible_collections.stateless.linux.tests.unit.blocks.world import NAME, World
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import typing as t
 
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import NotTrusted
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root import check, health, stage
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.boot_partition import FILES
-from ansible_collections.stateless.linux.plugins.module_utils._cached_root.entries import Entry, following
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root.entries import Entry, Image, following
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.plan import Way, leftovers
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, NotFound
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.store import NoRoom
@@ -270,6 +271,48 @@ def test_a_broken_root_is_found_and_mended(client: Client, publisher: Publisher,
     assert check.verify(machine, (NAME, 2), mend=True).differing == 0
     with pytest.raises(NotFound, match="no root lab 4"):
         check.verify(machine, (NAME, 4), mend=False)
+
+
+def test_what_would_be_done_is_said_and_not_done(client: Client, publisher: Publisher) -> None:
+    go(client, publisher, 1)
+    before = state(client)
+    found = stage.foreseen(client.machine(1), (NAME, 2))
+    assert found.way is Way.MAKE
+    assert stage.foreseen(client.machine(1), (NAME, 1)).way is Way.NOTHING
+    assert state(client) == before
+    done = stage.stage(client.machine(1), (NAME, 2))
+    assert 0 < found.fetched <= done.fetched < found.fetched + 100_000
+
+
+def test_a_machine_that_has_lost_its_state_goes_on(client: Client, publisher: Publisher) -> None:
+    go(client, publisher, 1, 2)
+    shutil.rmtree(client.directory / "root/var/lib/stateless/cached")
+    stage.stage(client.machine(2), (NAME, 3))
+    assert boots(client, publisher).image == (NAME, 3)
+    shutil.rmtree(client.directory / "root/var/lib/stateless/cached")
+    # how an older root is booted is not known any more: it is made anew
+    assert stage.stage(client.machine(2), (NAME, 1)).way is Way.MAKE
+    assert boots(client, publisher).image == (NAME, 1)
+
+
+def test_how_far_a_volume_was_that_is_gone_says_nothing_of_the_next(
+    client: Client, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(client, publisher, 1)
+    machine = client.machine(1)
+    local = machine.local(NAME)
+    local.keep_progress(2, "plan", 5)
+    said = []
+    begin = FileRoots.begin
+
+    def looking(roots: FileRoots, image: Image, size: int, parent: Image | None) -> None:
+        said.append(local.progress(2, "plan"))
+        begin(roots, image, size, parent)
+
+    monkeypatch.setattr(FileRoots, "begin", looking)
+    stage.stage(machine, (NAME, 2))
+    assert said == [0]
+    assert boots(client, publisher).image == (NAME, 2)
 
 
 def test_killed_anywhere_the_old_root_boots_and_the_next_update_succeeds(

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A caching client as its parts: where its roots are, what it boots by, what it knows, what its image says."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .. import _files
+from .._blocks import update
+from .._blocks.fetch import Site
+from .._blocks.local import Local, Root
+from .boot_partition import BootPartition
+from .entries import Image
+from .plan import Situation
+from .progress import Progress
+from .settings import Places, Settings
+from .volumes import Store
+
+
+@dataclasses.dataclass
+class Machine:
+    """A caching client, or what is becoming one."""
+
+    vg: str
+    store: Store
+    #: opens the boot partition, to be written to or not
+    boot: t.Callable[[bool], t.ContextManager[BootPartition]]
+    places: Places
+    settings: Settings
+    progress: Progress
+    #: the root that runs; None: it came over the network
+    running: Image | None
+    #: kernel arguments that are the machine's own
+    arguments: t.Sequence[str] = ()
+
+    def look(self) -> Situation:
+        """What there is."""
+        with self.boot(False) as boot:
+            return self.situation(boot)
+
+    def situation(self, boot: BootPartition) -> Situation:
+        """The same, with the boot partition at hand."""
+        entries, files = tuple(boot.entries()), tuple(boot.images())
+        return Situation(self.store.read(), entries, files, self.running, self.settings.keep)
+
+    def local(self, protosystem: str) -> Local:
+        """What is known of a protosystem's roots."""
+        return Local(protosystem, self.places.local(protosystem))
+
+    def known(self, image: Image) -> Root | None:
+        """What is known of a root."""
+        return self.local(image[0]).root(image[1])
+
+    def site(self, protosystem: str) -> Site:
+        """Where it is published."""
+        urls = self.settings.sites(protosystem)
+        return Site(urls, limit=self.settings.limit or None, progress=self.progress.count)
+
+    def locked(self) -> t.ContextManager[None]:
+        """Nobody else changes roots meanwhile."""
+        return _files.lock(self.places.lock, "another stateless command is changing the roots of this machine")
+
+    def trusting(self, protosystem: str) -> t.Callable[[str, bytes, t.Sequence[bytes]], None]:
+        """The check of manifests."""
+        return update.trusting(protosystem, self.places.trusted)
