@@ -106,6 +106,13 @@ class Progress:
         self._stream.flush()
 
 
+class Silent(Progress):
+    """Says nothing."""
+
+    def _write(self, value: t.Mapping[str, t.Any], text: str, again: bool = False) -> None:
+        pass
+
+
 def _size(size: float) -> str:
     return f"{size / 1e6:.1f} MB"
 

@@ -15,15 +15,15 @@ import typing as t
 
 from .._blocks.fetch import FetchFailed
 from .._boot.arguments import check_arguments
-from .._cached_root import arguments, boot, check, health, install, machine, say, settings, stage, volumes
+from .._cached_root import arguments, check, health, install, say, settings, stage
 from .._cached_root.boot_partition import TRIAL
 from .._cached_root.entries import Image
-from .._cached_root.plan import Situation, Way
-from .._cached_root.progress import Progress
+from .._cached_root.here import Here
+from .._cached_root.plan import Way
+from .._cached_root.progress import Progress, Silent
 from .._command import CommandFailed, run
-from .._directory.resolve import Answer
 from .._errors import Busy, InUse, InvalidValue, StatelessError
-from .._names import check_name, check_serial
+from .._names import check_serial
 from .._volumes.lvm_values import check_vg_name, parse_size
 from .ask import ask, within
 from .machine import look
@@ -59,6 +59,7 @@ def add(commands: t.Any) -> None:
     installing.add_argument("--argument", action="append", default=[], metavar="WORD", help=text)
     updating = commands.add_parser("update", help="fetch what should run, and have it booted at the next restart")
     updating.add_argument("--again", action="store_true", help="even if it failed here, or was rolled back from")
+    updating.add_argument("--check", action="store_true", help="only say what would be done")
     updating.add_argument("--reboot", action="store_true", help="restart if that changes what runs")
     for one in (installing, updating):
         one.add_argument("--protosystem", metavar="NAME", help="default: what the directory says")
@@ -79,7 +80,6 @@ def act(options: argparse.Namespace, places: Places) -> int:
     """Do one of :data:`COMMANDS`; return the exit status."""
     if os.geteuid() != 0:
         raise StatelessError("only root can change the roots of this machine")
-    volumes.let_lvm_work()
     cached = _Cached(options, places)
     work: dict[str, t.Callable[[], int]] = {
         "install": cached.install,
@@ -95,55 +95,63 @@ def act(options: argparse.Namespace, places: Places) -> int:
         sys.stderr.write(f"stateless: {shown(str(error))}\n")
         return UNKNOWN
     finally:
-        cached.progress.end()
+        cached.here.progress.end()
 
 
 def described(places: Places) -> dict[str, t.Any] | None:
     """What is on this machine's disk, for who may look; None: it does not run from there, or whoever asks may not."""
-    options = argparse.Namespace(json=True)
     if os.geteuid() != 0:
         return None
-    cached = _Cached(options, places)
-    return say.described(cached.look()) if arguments.generation(cached.line) is not None else None
+    found = here(places, Silent(True))
+    return say.described(found.cached().look()) if found.generation is not None else None
+
+
+def here(places: Places, progress: Progress, **said: t.Any) -> Here:
+    """This machine, with the settings of its image, but for what is *said* (and not None)."""
+    with open(places.of("/proc/cmdline"), encoding="utf-8", errors="replace") as stream:
+        line = stream.read()
+    own = settings.Places(places.root)
+    found = settings.load(own)
+    known = {name: value for name, value in said.items() if value is not None}
+    if known:
+        checked = settings.check(known, "the options")
+        found = dataclasses.replace(found, **{name: getattr(checked, name) for name in known})
+    return Here(line, own, found, progress)
+
+
+def assigned(places: Places) -> Image:
+    """What the directory says that this machine should run.
+
+    :raises StatelessError: it says nothing that could be fetched, or cannot be asked.
+    """
+    wait, altogether = _ASK
+    answer = within(altogether, lambda: ask(places, look(places), wait)).known.answer
+    if answer.problem or answer.protosystem is None or answer.serial is None:
+        raise StatelessError(f"the directory says nothing that could be fetched: {answer.problem or answer.reason}")
+    return answer.protosystem, answer.serial
 
 
 class _Cached:
     def __init__(self, options: argparse.Namespace, places: Places) -> None:
         self.options = options
         self.places = places
-        self.progress = Progress(options.json)
-        with open(places.of("/proc/cmdline"), encoding="utf-8", errors="replace") as stream:
-            self.line = stream.read()
-        self.machine = look(places)
-        said = settings.load(self._paths())
-        if getattr(options, "url", None):
-            said = dataclasses.replace(said, urls=settings.check({"urls": options.url}, "--url").urls)
-        if getattr(options, "limit", None):
-            limit = parse_size("limit", options.limit).bytes_of(0, 1)
-            said = dataclasses.replace(said, limit=limit)
-        self.settings = said
-
-    def look(self) -> Situation:
-        """What there is on the disk."""
-        volumes.let_lvm_work()
-        return self._cached().look()
-
-    def _paths(self) -> settings.Places:
-        return settings.Places(self.places.root)
+        limit = getattr(options, "limit", None)
+        limit = None if limit is None else parse_size("limit", limit).bytes_of(0, 1)
+        self.here = here(places, Progress(options.json), urls=getattr(options, "url", None), limit=limit)
 
     # -- commands
 
     def install(self) -> int:
         options = self.options
-        own = [*arguments.own_arguments(self.line), *check_arguments("argument", options.argument)]
+        own = [*arguments.own_arguments(self.here.line), *check_arguments("argument", options.argument)]
         state = None
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
         vg = check_vg_name("vg", options.vg)
         wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg)
-        machine = self._made(vg, own, None)
+        machine = self.here.made(vg, own, lambda: "")
         planned = install.plan(machine, wanted)
-        self.progress.step(planned.as_text())
+        self.here.progress.step(planned.as_text())
         _low_priority()
         staged = install.act(machine, planned)
         name, serial = staged.image
@@ -155,25 +163,29 @@ class _Cached:
 
     def update(self) -> int:
         image = self._wanted()
-        machine = self._cached()
+        machine = self.here.cached()
+        if self.options.check:
+            staged = stage.foreseen(machine, image, again=self.options.again)
+            text = {
+                Way.NOTHING: "runs, or is booted next, already",
+                Way.CANCEL: "would be booted next, instead of what is on trial",
+                Way.ENTRY: "is on the disk, and would be booted next",
+                Way.MAKE: f"would be fetched ({staged.fetched / 1e6:.1f} MB), and booted next",
+            }[staged.way]
+            self._say(self._value(staged), f"{image[0]} {image[1]} {text}")
+            return SAME
         _low_priority()
-        staged = stage.stage(machine, image, again=self.options.again)
-        return self._staged(staged, self.options.reboot)
+        return self._staged(stage.stage(machine, image, again=self.options.again), self.options.reboot)
 
     def rollback(self) -> int:
-        machine = self._cached()
-        serial = self.options.serial
-        image = None if serial is None else (self._protosystem(), check_serial("serial", serial))
-        return self._staged(stage.rollback(machine, image), False)
+        return self._staged(stage.rollback(self.here.cached(), self._named()), False)
 
     def verify(self) -> int:
-        serial = self.options.serial
-        running = self._running()
-        if serial is None and running is None:
+        image = self._named() or self.here.running
+        if image is None:
             raise InvalidValue("serial", None, "this machine runs no root of its disk: name the one that is meant")
-        image = (self._protosystem(), check_serial("serial", serial)) if serial is not None else running
         _low_priority()
-        found = check.verify(self._cached(), t.cast("Image", image), self.options.mend)
+        found = check.verify(self.here.cached(), image, self.options.mend)
         value = {**dataclasses.asdict(found), "protosystem": found.image[0], "serial": found.image[1]}
         del value["image"]
         text = f"{found.image[0]} {found.image[1]}: {found.differing} of {found.blocks} blocks differ"
@@ -181,12 +193,12 @@ class _Cached:
         return FAILED if found.differing and not found.mended else SAME
 
     def health(self) -> int:
-        generation = arguments.generation(self.line)
+        generation = self.here.generation
         if generation is None:
             self._say({"healthy": None}, "this machine was not booted from its disk: there is nothing to judge")
             return SAME
-        machine = self._cached()
-        wrong = health.wait(self._wrong, self.settings.health_seconds)
+        machine = self.here.cached()
+        wrong = health.wait(self._wrong, self.here.settings.health_seconds)
         if not wrong:
             blessed = health.bless(machine, generation)
             failed = [list(entry.image) for entry in blessed.failed]
@@ -195,12 +207,10 @@ class _Cached:
             self._say({"healthy": True, "changed": blessed.changed, "failed": failed}, said)
             return SAME
         other = health.alternative(machine, generation)
+        then = f"{other.protosystem} {other.serial} can take over: restarting" if other else "nothing can take over"
         self._say(
             {"healthy": False, "wrong": wrong, "restart": other is not None},
-            f"not healthy: {'; '.join(wrong)}; "
-            + (
-                f"restarting, {other.protosystem} {other.serial} is there to take over" if other else "nothing to go to"
-            ),
+            f"not healthy: {'; '.join(wrong)}; {then}",
         )
         if other is not None:
             run(["systemctl", "--no-block", "reboot"])
@@ -212,83 +222,56 @@ class _Cached:
 
     def _relax(self) -> None:
         """What would restart a machine that never gets to be judged is not needed any more."""
-        if TRIAL in self.line.split():
+        if TRIAL in self.here.line.split():
             run(["systemctl", "--no-block", "stop", TRIAL_TIMER])
 
     def _wrong(self) -> list[str]:
-        wrong = health.failed_units(self.settings.health_ignored_units) + health.network()
+        wrong = health.failed_units(self.here.settings.health_ignored_units) + health.network()
         if not wrong and os.path.exists(self.places.settings):
             try:
                 wait, altogether = _ASK
-                within(altogether, lambda: ask(self.places, self.machine, wait))
+                within(altogether, lambda: ask(self.places, look(self.places), wait))
             except StatelessError as error:
                 wrong.append(f"the directory: {error}")
         return wrong or health.checks(self.places.of(health.CHECKS))
 
-    def _running(self) -> Image | None:
-        """The root of the disk that runs; what came over the network is none."""
-        running = self.machine.running
-        if running is None or arguments.generation(self.line) is None:
-            return None
-        if running.protosystem is None or running.serial is None:
-            return None
-        return running.protosystem, running.serial
-
-    def _protosystem(self) -> str:
-        if getattr(self.options, "protosystem", None):
-            return check_name("protosystem", self.options.protosystem)
-        if self.machine.running is not None and self.machine.running.protosystem is not None:
-            return self.machine.running.protosystem
-        raise InvalidValue("protosystem", None, "this machine runs no image: name the protosystem with --protosystem")
+    def _named(self) -> Image | None:
+        """The root of this machine's protosystem that the options name."""
+        serial = self.options.serial
+        return None if serial is None else (self.here.protosystem(None), check_serial("serial", serial))
 
     def _wanted(self) -> Image:
         """What should run: as the options say, or as the directory does."""
         if self.options.serial is not None:
-            return self._protosystem(), check_serial("serial", self.options.serial)
-        wait, altogether = _ASK
-        self.progress.step("ask the directory")
-        answer: Answer = within(altogether, lambda: ask(self.places, self.machine, wait)).known.answer
-        if answer.problem or answer.protosystem is None or answer.serial is None:
-            raise StatelessError(f"the directory says nothing that could be fetched: {answer.problem or answer.reason}")
-        return answer.protosystem, answer.serial
+            return self.here.protosystem(self.options.protosystem), check_serial("serial", self.options.serial)
+        self.here.progress.step("ask the directory")
+        return assigned(self.places)
 
-    def _cached(self) -> machine.Machine:
-        group = volumes.find()
-        partition = volumes.boot_of(group)
-        if volumes.INSTALLING in group.tags:
-            raise StatelessError(f"the installation of {', '.join(group.devices)} was not finished: do it again")
-        return self._made(group.name, arguments.own_arguments(self.line), partition)
-
-    def _made(self, vg: str, own: t.Sequence[str], partition: str | None) -> machine.Machine:
-        def opened(writable: bool) -> t.ContextManager[t.Any]:
-            return boot.opened(boot.device(partition or ""), writable)
-
-        return machine.Machine(
-            vg, volumes.LvmRoots(vg), opened, self._paths(), self.settings, self.progress, self._running(), own
-        )
-
-    def _staged(self, staged: stage.Staged, reboot: bool) -> int:
+    def _value(self, staged: stage.Staged) -> dict[str, t.Any]:
         name, serial = staged.image
-        running = self._running() == staged.image
-        text = f"{name} {serial} runs" if running else f"{name} {serial} is booted at the next restart"
-        if staged.fetched:
-            text += f" ({staged.fetched / 1e6:.1f} MB in {staged.requests} requests)"
-        value = {
+        return {
             "protosystem": name,
             "serial": serial,
             "changed": staged.way is not Way.NOTHING,
-            "reboot": not running,
+            "reboot": self.here.running != staged.image,
             "fetched": staged.fetched,
             "requests": staged.requests,
             "removed": [list(image) for image in staged.removed],
         }
+
+    def _staged(self, staged: stage.Staged, reboot: bool) -> int:
+        name, serial = staged.image
+        value = self._value(staged)
+        text = f"{name} {serial} {'is booted at the next restart' if value['reboot'] else 'runs'}"
+        if staged.fetched:
+            text += f" ({staged.fetched / 1e6:.1f} MB in {staged.requests} requests)"
         self._say(value, text)
-        if reboot and not running:
+        if reboot and value["reboot"]:
             run(["systemctl", "--no-block", "reboot"])
         return SAME
 
     def _say(self, value: t.Mapping[str, t.Any], text: str) -> None:
-        self.progress.end()
+        self.here.progress.end()
         sys.stdout.write(json.dumps(value, sort_keys=True) + "\n" if self.options.json else f"{shown(text)}\n")
 
 
