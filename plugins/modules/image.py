@@ -54,7 +54,7 @@ options:
         what root writes after remounting it.
       - V(blocks), caching clients boot from a copy on their disk and fetch what has changed while they run. Of a
         snapshot, the blocks that no other has yet are published, compressed and signed, in
-        F(/images/PROTOSYSTEM/blocks) of the web server, which all serials share. That costs what has changed since the
+        C(/images/PROTOSYSTEM/blocks) of the web server, which all serials share. That costs what has changed since the
         newest snapshot before that is published so. The protosystem is not held up. A client with this format that
         boots from the network is sent on to its next boot device.
       - Needed if the image is not published yet.

@@ -13,8 +13,8 @@ description:
   - Caching clients take nothing that is not signed by a key that their own root trusts. This makes the keys of a
     server, Ed25519, and writes their public parts to the file that the role P(stateless.linux.client#role) brings into
     protosystems.
-  - The role P(stateless.linux.server#role) runs this module. Private keys are F(/etc/stateless/keys/NAME), of root
-    with the mode 0600, without a passphrase, and never leave the server. Back them up.
+  - The role P(stateless.linux.server#role) runs this module. Private keys are C(/etc/stateless/keys/NAME), of root
+    with the mode 0600, without a passphrase. They leave the server in its backup alone, which you need.
   - The module M(stateless.linux.image) signs with all keys that there are. What is published already, it signs anew
     with the next task for its protosystem.
 author:
@@ -70,7 +70,7 @@ keys:
       returned: always
       sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUb0cLbMMWGe3Bk4xq5oTrUq8Zpq5a5qjJ0mC3u5kqH
 trusted_keys:
-  description: The text of F(/etc/stateless/trusted-keys), a file of allowed signers as ssh-keygen(1) has them.
+  description: The text of C(/etc/stateless/trusted-keys), a file of allowed signers as ssh-keygen(1) has them.
   returned: success
   type: str
   sample: "* namespaces=\"blocks@stateless.linux\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUb0cLbMMWGe3Bk4 first\n"

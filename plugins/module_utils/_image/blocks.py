@@ -177,7 +177,8 @@ class Publication:
             raise Full(
                 f"no room for the blocks of snapshot {self.snapshot.serial} of {self.snapshot.protosystem} in "
                 f"{self.place.public}: {needed / 1024**2:.0f} MiB that may have changed and a reserve of "
-                f"{_RESERVE / 1024**2:.0f} MiB are needed, {free / 1024**2:.0f} MiB are free"
+                f"{_RESERVE / 1024**2:.0f} MiB are needed, {free / 1024**2:.0f} MiB are free. Make room, for example "
+                "by removing old snapshots and images, or make it larger, and run this again"
             )
 
     def _groups(self, store: Store, old: Snapshot | None, changed: Set) -> list[similar.Group]:

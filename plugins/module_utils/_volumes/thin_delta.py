@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ElementTree
 
 from .._command import CommandFailed, find, run, search_path
 from .._errors import InUse, StatelessError
-from .._files import lock, remove, write
+from .._files import clear_unfinished, lock, remove, write
 
 #: Where marks and locks are: the first outlives a power cut, as a reservation does.
 MARKS, LOCKS = "/var/lib/stateless/reserved", "/run/stateless/lock"
@@ -124,6 +124,7 @@ class Pool:
         busy = f"another run reads the map of the thin pool {self.vg}/{self.name}: wait for it, then run this again"
         with lock(path, busy, timeout=_PATIENCE) as descriptor:
             self.release()
+            clear_unfinished(*os.path.split(self.mark))
             write(self.mark, "", 0o600)
             try:
                 with _guarded(self.device, descriptor):
