@@ -338,3 +338,30 @@ def test_killed_anywhere_the_old_root_boots_and_the_next_update_succeeds(
         number += 2
     assert seen == {3, 4}
     assert number > 20
+
+
+@pytest.mark.parametrize("what", ["bless", "rollback"])
+def test_killed_while_something_else_is_chosen(
+    client: Client, publisher: Publisher, tmp_path: pathlib.Path, what: str
+) -> None:
+    go(client, publisher, 1, 2)
+    stage.stage(client.machine(2), (NAME, 3))
+    entry = boots(client, publisher)
+
+    def work(there: Client) -> object:
+        if what == "bless":
+            return health.bless(there.machine(3), entry.generation)
+        return stage.rollback(there.machine(3), (NAME, 2))
+
+    number, killed = 0, True
+    while killed:
+        there = client.copy(tmp_path / f"killed-{number}")
+        killed = killed_at(number, lambda there=there: work(there))  # type: ignore[misc]
+        # something whole is booted, and something good is there
+        assert boots(there, publisher).serial in (2, 3)
+        assert {found.serial for found in there.boot.entries() if found.is_good} >= {1, 2}
+        work(there)
+        expected = (Entry(3, NAME, 3),) if what == "bless" else (Entry(4, NAME, 2, 3), Entry(2, NAME, 2))
+        assert boots(there, publisher) in expected
+        number += 1
+    assert number > 2
