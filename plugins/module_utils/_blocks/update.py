@@ -91,7 +91,7 @@ class Update:
                 raise damaged(step.file, f"its delta is of a volume of {blocks} blocks, the manifest of {found.blocks}")
             after = before.changed(blocks, changes)
         else:
-            after = self._index(found)
+            after = self.index(found)
             changes = list(choose.difference(before, after))
         plan = choose.plan(manifest.file_name(self.serial), changes, self._held, packs)
         return Wanted(found, after, changes, plan)
@@ -134,7 +134,8 @@ class Update:
     def _held(self) -> Held:
         return self._holder.held if self._holder is not None else Held(Index.empty(0))
 
-    def _index(self, found: Manifest) -> Index:
+    def index(self, found: Manifest) -> Index:
+        """The whole index that a manifest names."""
         data = self.site.get(found.index.file, found.index.size)
         if sha256(data).hexdigest() != found.index.sha256:
             raise damaged(found.index.file, "its digest is not what the manifest says")

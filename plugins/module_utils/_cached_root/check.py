@@ -36,16 +36,14 @@ def verify(machine: Machine, image: Image, mend: bool) -> Checked:
     """Read every block of a root and compare it.
 
     :arg mend: have those that differ as they should be. What runs has read some of them before: restart it.
-    :raises NotFound: there is no such root, or nothing is known of it.
-    :raises StatelessError: it cannot be mended.
+    :raises NotFound: there is no such root.
+    :raises StatelessError: it cannot be mended; or nothing is known of it any more, and it cannot be found out.
     """
     with machine.locked():
         root = machine.store.read().get(image)
         if root is None or not root.is_complete:
             raise NotFound(f"serial: there is no root {image[0]} {image[1]} on this disk")
-        known = machine.known(image)
-        if known is None:
-            raise NotFound(f"nothing is known of the root {image[0]} {image[1]} that it could be compared with")
+        known = machine.recognised(image)
         local = machine.local(image[0])
         machine.progress.step(f"read {image[0]} {image[1]}")
         with Volume(machine.store.path(image)) as volume:

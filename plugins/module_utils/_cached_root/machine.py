@@ -10,8 +10,10 @@ import typing as t
 
 from .. import _files
 from .._blocks import update
+from .._blocks.adopt import Adopting
 from .._blocks.fetch import Site
 from .._blocks.local import Local, Root
+from .._blocks.volume import Volume
 from .boot_partition import BootPartition
 from .entries import Image
 from .plan import Situation
@@ -53,6 +55,20 @@ class Machine:
     def known(self, image: Image) -> Root | None:
         """What is known of a root."""
         return self.local(image[0]).root(image[1])
+
+    def recognised(self, image: Image) -> Root:
+        """What is known of a root whose volume is here: if need be, found out by what is published, and by reading it.
+
+        :raises StatelessError: it is not what was published, or that cannot be had.
+        """
+        found = self.known(image)
+        if found is None:
+            self.progress.step(f"read {image[0]} {image[1]}, of which nothing is known any more")
+            trusting = self.trusting(image[0])
+            updating = update.Update(self.site(image[0]), self.local(image[0]), image[1], None, None, trusting)
+            with Volume(self.store.path(image)) as volume:
+                found = Adopting(updating, volume).run()
+        return found
 
     def site(self, protosystem: str) -> Site:
         """Where it is published."""

@@ -11,11 +11,11 @@ import os
 import typing as t
 
 from .._blocks.boot import Boot
-from .._blocks.fetch import Site
+from .._blocks.fetch import FetchFailed, Site
 from .._blocks.local import Root as Known
 from .._blocks.manifest import Manifest
 from .._blocks.update import Update, Wanted
-from .._blocks.values import BLOCK
+from .._blocks.values import BLOCK, Damaged
 from .._blocks.volume import Volume
 from .._errors import StatelessError
 from .._volumes.store import NoRoom
@@ -25,6 +25,7 @@ from .entries import Image
 from .machine import Machine
 from .plan import Removal, Situation
 from .room import Pool, need
+from .volumes import Root
 
 #: Bytes of the boot partition that stay free.
 _BOOT_SPARE = 1024**2
@@ -48,7 +49,7 @@ class Making:
         """
         machine, protosystem = self.machine, self.image[0]
         with contextlib.ExitStack() as stack:
-            parent = plan.parent(self.now, self.image, lambda image: machine.known(image) is not None)
+            parent = plan.parent(self.now, self.image, self._is_known) or self._recognised()
             self.parent: Image | None = parent.image if parent is not None else None
             self.own: Known | None = machine.known(self.parent) if self.parent is not None else None
             volume = None
@@ -68,6 +69,19 @@ class Making:
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
+
+    def _is_known(self, image: Image) -> bool:
+        return self.machine.known(image) is not None
+
+    def _recognised(self) -> Root | None:
+        """The root that runs, where state was lost: to read it costs less than to fetch another as a whole."""
+        running = self.now.running
+        if running is None or running[0] != self.image[0] or running == self.image:
+            return None
+        with contextlib.suppress(Damaged, FetchFailed):
+            self.machine.recognised(running)
+            return self.now.roots.get(running)
+        return None
 
     # -- room
 

@@ -59,9 +59,9 @@ def add(commands: t.Any) -> None:
     installing.add_argument("--argument", action="append", default=[], metavar="WORD", help=text)
     updating = commands.add_parser("update", help="fetch what should run, and have it booted at the next restart")
     updating.add_argument("--again", action="store_true", help="even if it failed here, or was rolled back from")
-    updating.add_argument("--check", action="store_true", help="only say what would be done")
     updating.add_argument("--reboot", action="store_true", help="restart if that changes what runs")
     for one in (installing, updating):
+        one.add_argument("--check", action="store_true", help="only say what would be done")
         one.add_argument("--protosystem", metavar="NAME", help="default: what the directory says")
         one.add_argument("--serial", type=int, metavar="N", help="default: what the directory says")
         one.add_argument("--url", action="append", metavar="URL", help="where images are published; may be given again")
@@ -151,6 +151,9 @@ class _Cached:
         wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg)
         machine = self.here.made(vg, own, lambda: "")
         planned = install.plan(machine, wanted)
+        if options.check:
+            self._say({"plan": planned.as_text()}, planned.as_text())
+            return SAME
         self.here.progress.step(planned.as_text())
         _low_priority()
         staged = install.act(machine, planned)

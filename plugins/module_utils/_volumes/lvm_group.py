@@ -55,7 +55,9 @@ def create_pool(vg: str, name: str, size: int, metadata: int, chunk: int, tag: s
     New chunks read as zeros. If it were ever full, a write would fail at once instead of waiting for somebody.
     """
     options = ["--type", "thin-pool", "--chunksize", f"{chunk}b", "--poolmetadatasize", f"{metadata}b"]
-    options += ["--poolmetadataspare", "y", "--zero", "y", "--discards", "passdown", "--errorwhenfull", "y"]
+    options += ["--poolmetadataspare", "y", "--zero", "y", "--discards", "passdown"]
+    # lvcreate(8) of LVM 2.03.16 refuses the option of that name
+    options += ["--config", "activation/error_when_full=1"]
     _lvm("lvcreate", "--yes", *options, "--addtag", tag, "--size", f"{size}b", "--name", name, vg)
 
 

@@ -284,10 +284,15 @@ def test_what_would_be_done_is_said_and_not_done(client: Client, publisher: Publ
     assert 0 < found.fetched <= done.fetched < found.fetched + 100_000
 
 
-def test_a_machine_that_has_lost_its_state_goes_on(client: Client, publisher: Publisher) -> None:
+def test_a_machine_that_has_lost_its_state_goes_on(client: Client, publisher: Publisher, web: Web) -> None:
     go(client, publisher, 1, 2)
     shutil.rmtree(client.directory / "root/var/lib/stateless/cached")
+    assert check.verify(client.machine(2), (NAME, 2), mend=False).differing == 0
+    shutil.rmtree(client.directory / "root/var/lib/stateless/cached")
+    before = web.sent
     stage.stage(client.machine(2), (NAME, 3))
+    # what runs is read, so that only what changed is fetched
+    assert web.sent - before < 1_000_000
     assert boots(client, publisher).image == (NAME, 3)
     shutil.rmtree(client.directory / "root/var/lib/stateless/cached")
     # how an older root is booted is not known any more: it is made anew
