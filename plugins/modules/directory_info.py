@@ -170,6 +170,7 @@ clients:
       description:
         - What it has reported to run, that is C(protosystem), C(serial), C(digest), C(format), C(since) (when it
           booted) and C(reported) (when it said so), both in ISO 8601, UTC. V(null) for what it has not.
+        - C(failed) is what a caching client has booted, was not healthy with, and is back from by itself.
       type: dict
       returned: always
       sample:
@@ -179,6 +180,7 @@ clients:
         format: nfs
         since: "2026-11-23T07:02:11+00:00"
         reported: "2026-11-23T07:02:40+00:00"
+        failed: lab-desktop 7
     stale:
       description:
         - Whether a reboot would change the content of what it runs. Two snapshots with the same digest are the same.

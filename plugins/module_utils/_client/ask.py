@@ -130,6 +130,7 @@ def changes(running: Running, reported: str) -> Changes:
         "statelessRunningDigest": running.digest,
         "statelessRunningFormat": running.format,
         "statelessRunningSince": _generalized(running.since),
+        "statelessFailed": running.failed,
         "statelessReported": _generalized(reported),
     }
     return [

@@ -15,7 +15,7 @@ import typing as t
 
 from .._blocks.fetch import FetchFailed
 from .._boot.arguments import check_arguments
-from .._cached_root import arguments, check, health, install, say, settings, stage
+from .._cached_root import arguments, check, decisions, health, install, say, settings, stage
 from .._cached_root.boot_partition import TRIAL
 from .._cached_root.entries import Image
 from .._cached_root.here import Here
@@ -32,8 +32,11 @@ from .words import FAILED, SAME, UNKNOWN, shown
 
 #: Seconds to wait for the directory: for a connection and each answer, and altogether.
 _ASK = (5, 20)
+#: So many failures are told: each has at most 75 characters, and the directory takes 1024.
+_FAILED = 10
 #: Of the image (``cached_files.py``).
 TRIAL_TIMER = "stateless-trial.timer"
+REPORT = "stateless-report.service"
 COMMANDS = ("install", "update", "rollback", "verify", "health")
 
 EPILOG = """exit status of install, update, rollback and verify:
@@ -104,6 +107,13 @@ def described(places: Places) -> dict[str, t.Any] | None:
         return None
     found = here(places, Silent(True))
     return say.described(found.cached().look()) if found.generation is not None else None
+
+
+def failed(places: Places) -> str | None:
+    """The roots that this machine was not healthy with, for the directory; None: there is none."""
+    found = sorted(decisions.load(settings.Places(places.root).decisions).failed)
+    # the newest are the ones to be looked at
+    return ", ".join(f"{name} {serial}" for name, serial in found[-_FAILED:]) or None
 
 
 def here(places: Places, progress: Progress, **said: t.Any) -> Here:
@@ -205,6 +215,8 @@ class _Cached:
         if not wrong:
             blessed = health.bless(machine, generation)
             failed = [list(entry.image) for entry in blessed.failed]
+            if failed and os.path.exists(self.places.settings):
+                run(["systemctl", "--no-block", "start", REPORT])
             said = f"{blessed.entry.protosystem} {blessed.entry.serial} is healthy"
             self._relax()
             self._say({"healthy": True, "changed": blessed.changed, "failed": failed}, said)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import typing as t
@@ -125,6 +126,7 @@ def _report(places: Places, machine: Machine) -> int:
     if running is None:
         sys.stdout.write("this machine runs no image: there is nothing to report\n")
         return UNKNOWN
+    running = dataclasses.replace(running, failed=cached.failed(places))
     wait, altogether = _REPORT
 
     def work() -> Told:

@@ -56,7 +56,7 @@ class Status:
         known = self.known
         running = dataclasses.asdict(self.running) if self.running else None
         if running is not None:
-            del running["reported"]
+            del running["reported"], running["failed"]
         value = {
             "client": self.name,
             "running": running,

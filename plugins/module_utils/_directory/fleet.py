@@ -32,6 +32,8 @@ class Running:
     #: when it booted, and when it said so: ISO 8601, UTC
     since: str | None = None
     reported: str | None = None
+    #: snapshots that it was not healthy with, and is back from: ``PROTOSYSTEM SERIAL``, separated by ", "
+    failed: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +134,7 @@ def _client(dn: str, raw: Raw, groups: t.Sequence[Group]) -> Client:
         format=text(raw, "statelessRunningFormat") or None,
         since=_time(raw, "statelessRunningSince"),
         reported=_time(raw, "statelessReported"),
+        failed=text(raw, "statelessFailed") or None,
     )
     return Client(name_of(dn), dn, tuple(addresses(raw)), Said.of(raw), running, tuple(groups))
 

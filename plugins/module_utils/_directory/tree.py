@@ -20,6 +20,7 @@ REPORT = (
     "statelessRunningDigest",
     "statelessRunningFormat",
     "statelessRunningSince",
+    "statelessFailed",
     "statelessReported",
 )
 #: What is looked for by equality, and so is indexed.

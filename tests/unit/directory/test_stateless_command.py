@@ -19,6 +19,7 @@ import typing as t
 import ldap
 import pytest
 
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root import decisions
 from ansible_collections.stateless.linux.plugins.module_utils._client import ask, command
 from ansible_collections.stateless.linux.plugins.module_utils._client import machine as machine_
 from ansible_collections.stateless.linux.plugins.module_utils._directory.connection import LdapFailed
@@ -134,6 +135,8 @@ def test_a_reboot_is_judged_by_content_not_by_number(
 
 def test_a_report_is_written_as_the_client_itself(directory: Directory, pc: Machine, capsys: Capture) -> None:
     client(directory, statelessAssignedProtosystem=["desk"])
+    failed = decisions.Decisions(frozenset({("desk", 9), ("desk", 10)}))
+    decisions.store(f"{pc.root}/var/lib/stateless/cached/decisions.json", failed)
     before = directory.dump(TREE.suffix)
     assert pc.run("report") == 0
     assert capsys.readouterr().out == f"reported desk 1 as {TREE.client('pc1')}\n"
@@ -146,6 +149,7 @@ def test_a_report_is_written_as_the_client_itself(directory: Directory, pc: Mach
         "statelessRunningDigest": DIGEST.encode(),
         "statelessRunningFormat": b"ram",
         "statelessRunningSince": b"20251123080000Z",
+        "statelessFailed": b"desk 9, desk 10",
     }
     for name in REPORT:
         del raw[name.lower()]
