@@ -9,7 +9,7 @@ import contextlib
 import os
 import typing as t
 
-from .. import _mounts
+from .. import _files, _mounts
 from .._command import CommandFailed, find, run
 from .._errors import NotFound
 from .boot_partition import BootPartition
@@ -18,6 +18,10 @@ from .systemd_boot import SystemdBoot
 
 #: vfat has no owners: nobody but root reads there.
 _OPTIONS = ("umask=0077", "nodev", "nosuid", "noexec", "errors=remount-ro")
+#: A filesystem cannot be mounted twice, once to be written to and once not.
+_LOCK = "/run/stateless/boot.lock"
+#: Seconds that somebody may have it.
+_PATIENCE = 60
 
 
 def device(partuuid: str) -> str:
@@ -35,12 +39,15 @@ def device(partuuid: str) -> str:
 def opened(path: str, writable: bool) -> t.Iterator[BootPartition]:
     """The boot partition on the block device *path*; nobody else sees the mount, and it is gone with this process.
 
+    Not for long: others wait meanwhile.
+
     :arg writable: it is checked first, and what a power cut left of it is put right: fsck.fat(8).
     """
-    if writable:
-        _repair(path)
-    with _mounts.view(path, "vfat", ("rw" if writable else "ro", *_OPTIONS)) as where:
-        yield seen(where)
+    with _files.lock(_LOCK, f"another stateless command has the boot partition {path}", timeout=_PATIENCE):
+        if writable:
+            _repair(path)
+        with _mounts.view(path, "vfat", ("rw" if writable else "ro", *_OPTIONS)) as where:
+            yield seen(where)
 
 
 def seen(where: str) -> BootPartition:

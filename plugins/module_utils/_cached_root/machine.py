@@ -46,7 +46,8 @@ class Machine:
     def situation(self, boot: BootPartition) -> Situation:
         """The same, with the boot partition at hand."""
         entries, files = tuple(boot.entries()), tuple(boot.images())
-        return Situation(self.store.read(), entries, files, self.running, self.settings.keep)
+        litter = bool(boot.leftovers())
+        return Situation(self.store.read(), entries, files, self.running, self.settings.keep, litter)
 
     def local(self, protosystem: str) -> Local:
         """What is known of a protosystem's roots."""

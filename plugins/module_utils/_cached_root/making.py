@@ -20,7 +20,7 @@ from .._blocks.volume import Volume
 from .._errors import StatelessError
 from .._volumes.store import NoRoom
 from . import plan
-from .boot_partition import INITRD, KERNEL, BootPartition
+from .boot_partition import INITRD, KERNEL
 from .entries import Image
 from .machine import Machine
 from .plan import Removal, Situation
@@ -36,11 +36,10 @@ class Making:
     """How a root is made. A context manager, that has the root open that it is made from."""
 
     machine: Machine
-    boot: BootPartition
     image: Image
     now: Situation
     #: removes what has to go, and looks again
-    remove: t.Callable[[Removal], Situation]
+    remove: t.Callable[[Situation, Removal], Situation]
 
     def __enter__(self) -> Making:
         """Look up what is published, and plan. Nothing is changed.
@@ -99,20 +98,20 @@ class Making:
         :raises NoRoom: it is not.
         """
         self.foresee()
-        self.now = self.remove(self._leftovers())
+        self.now = self.remove(self.now, self._leftovers())
         for one in self._surplus(every=False):
-            self.now = self.remove(one)
+            self.now = self.remove(self.now, one)
         rest = self.now.roots.get(self.image)
         if rest is not None and self.need.missing(self.now.roots.pool):
-            self.now = self.remove(Removal(roots=(rest,)))
+            self.now = self.remove(self.now, Removal(roots=(rest,)))
         for one in self._surplus(every=True):
-            if not self.need.missing(self.now.roots.pool) and self.boot.free() >= self._files():
+            if not self.need.missing(self.now.roots.pool) and not self._boot_is_full():
                 break
-            self.now = self.remove(one)
+            self.now = self.remove(self.now, one)
         self._check_pool(self.now.roots.pool)
-        free, files = self.boot.free(), self._files()
-        if free < files:
-            raise NoRoom(f"the boot partition has {free >> 20} MiB free; kernel and initrd take {files >> 20} MiB")
+        full = self._boot_is_full()
+        if full:
+            raise NoRoom(full)
 
     def _leftovers(self) -> Removal:
         return plan.leftovers(self.now, self.image)
@@ -120,10 +119,14 @@ class Making:
     def _surplus(self, every: bool) -> list[Removal]:
         return plan.surplus(self.now, self.image, self.parent, every)
 
-    def _files(self) -> int:
+    def _boot_is_full(self) -> str:
+        """Why the boot partition does not take kernel and initrd; empty: it does."""
         sizes = {KERNEL: self.booted.kernel.size, INITRD: self.booted.initrd.size}
-        missing = self.boot.missing(self.image, sizes)
-        return missing + _BOOT_SPARE if missing else 0
+        with self.machine.boot(False) as boot:
+            free, missing = boot.free(), boot.missing(self.image, sizes)
+        if not missing or free >= missing + _BOOT_SPARE:
+            return ""
+        return f"the boot partition has {free >> 20} MiB free; kernel and initrd take {missing >> 20} MiB"
 
     def _check_pool(self, pool: Pool) -> None:
         missing = self.need.missing(pool)
@@ -158,7 +161,7 @@ class Making:
             store.resume(self.image)
             return True
         if there is not None:
-            self.now = self.remove(Removal(roots=(there,)))
+            self.now = self.remove(self.now, Removal(roots=(there,)))
         self.machine.progress.step(f"make the volume of {self.image[0]} {self.image[1]}")
         # how far another volume of that name was, says nothing of this one
         self.machine.local(self.image[0]).forget(self.image[1])

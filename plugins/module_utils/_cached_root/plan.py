@@ -25,6 +25,8 @@ class Situation:
     running: Image | None = None
     #: good roots that stay, if there is room
     keep: int = 3
+    #: a killed run has left files on the boot partition that are no entries
+    litter: bool = False
 
     @property
     def is_trial(self) -> bool:
@@ -61,9 +63,16 @@ class Removal:
     entries: tuple[Entry, ...] = ()
     files: tuple[Image, ...] = ()
     roots: tuple[Root, ...] = ()
+    #: what is on the boot partition and is no entry
+    litter: bool = False
+
+    @property
+    def of_boot(self) -> bool:
+        """Whether any of it is on the boot partition."""
+        return bool(self.litter or self.entries or self.files)
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.files or self.roots)
+        return self.of_boot or bool(self.roots)
 
 
 def way(now: Situation, wanted: Image) -> Way:
@@ -92,7 +101,7 @@ def leftovers(now: Situation, wanted: Image | None) -> Removal:
     kept = {wanted, now.running}
     files = [image for image in now.files if image not in stay and image not in kept]
     roots = [root for root in now.roots.roots if not root.is_complete and root.image not in kept]
-    return Removal(tuple(entries), tuple(files), tuple(roots))
+    return Removal(tuple(entries), tuple(files), tuple(roots), now.litter)
 
 
 def _is_over(now: Situation, entry: Entry, wanted: Image | None) -> bool:

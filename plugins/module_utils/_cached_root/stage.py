@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from .._errors import InUse, NotFound, StatelessError
+from .._errors import InUse, NotFound
 from . import arguments, decisions, kernel, plan
-from .boot_partition import BootPartition
 from .entries import Entry, Image, following
 from .machine import Machine
 from .making import Making, bootable
@@ -39,18 +38,16 @@ def stage(machine: Machine, image: Image, *, again: bool = False) -> Staged:
     :raises NoRoom: there is not enough; nothing was begun.
     :raises StatelessError: anything else; what runs is as it was, and so is what is booted next.
     """
-    with machine.locked(), machine.boot(True) as boot:
-        now = machine.situation(boot)
-        said = _agreed(machine, now, image, again)
-        return _Staging(machine, boot, image, said).run(now)
+    with machine.locked():
+        now = machine.look()
+        return _Staging(machine, image, _agreed(machine, now, image, again)).run(now)
 
 
 def foreseen(machine: Machine, image: Image, *, again: bool = False) -> Staged:
     """What :func:`stage` would do, with all that can be found out; raises as that does. Nothing is changed."""
-    with machine.locked(), machine.boot(False) as boot:
-        now = machine.situation(boot)
-        said = _agreed(machine, now, image, again)
-        return _Staging(machine, boot, image, said).foresee(now)
+    with machine.locked():
+        now = machine.look()
+        return _Staging(machine, image, _agreed(machine, now, image, again)).foresee(now)
 
 
 def _agreed(machine: Machine, now: Situation, image: Image, again: bool) -> decisions.Decisions:
@@ -69,14 +66,14 @@ def rollback(machine: Machine, image: Image | None) -> Staged:
     :raises NotFound: there is none.
     :raises StatelessError: as :func:`stage`.
     """
-    with machine.locked(), machine.boot(True) as boot:
-        now = machine.situation(boot)
+    with machine.locked():
+        now = machine.look()
         chosen = older(now, image)
         said = decisions.load(machine.places.decisions)
         next_ = following(now.entries)
         left = next_.image if next_ is not None and next_.image != chosen else now.running
         said = dataclasses.replace(said.going_to(chosen), held=left if left != chosen else None)
-        return _Staging(machine, boot, chosen, said).run(now)
+        return _Staging(machine, chosen, said).run(now)
 
 
 def older(now: Situation, image: Image | None) -> Image:
@@ -91,9 +88,8 @@ def older(now: Situation, image: Image | None) -> Image:
 
 
 class _Staging:
-    def __init__(self, machine: Machine, boot: BootPartition, image: Image, said: decisions.Decisions) -> None:
+    def __init__(self, machine: Machine, image: Image, said: decisions.Decisions) -> None:
         self.machine = machine
-        self.boot = boot
         self.image = image
         self.said = said
         self.result = Staged(image, Way.NOTHING)
@@ -101,19 +97,22 @@ class _Staging:
     def run(self, now: Situation) -> Staged:
         self.result.way = way = self._way(now)
         entry = plan.entry_for(now, self.image, self.machine.settings.tries)
-        now = self._make(now) if way is Way.MAKE else self._remove(plan.leftovers(now, self.image))
+        if way is Way.MAKE:
+            self._make(now)
+        else:
+            now = self._remove(now, plan.leftovers(now, self.image))
         # before what is booted next changes: a timer that runs after a kill does not go back on it
         decisions.store(self.machine.places.decisions, self.said)
         if way in (Way.MAKE, Way.ENTRY):
             self._arm(entry)
         elif way is Way.CANCEL:
-            self._remove(Removal(tuple(entry for entry in now.entries if entry.is_trial)))
+            self._remove(now, Removal(tuple(entry for entry in now.entries if entry.is_trial)))
         return self.result
 
     def foresee(self, now: Situation) -> Staged:
         self.result.way = self._way(now)
         if self.result.way is Way.MAKE:
-            with Making(self.machine, self.boot, self.image, now, self._remove) as making:
+            with Making(self.machine, self.image, now, self._remove) as making:
                 making.foresee()
                 self.result.fetched = making.wanted.plan.bytes()
         return self.result
@@ -125,43 +124,41 @@ class _Staging:
             return Way.MAKE
         return way
 
-    def _make(self, now: Situation) -> Situation:
+    def _make(self, now: Situation) -> None:
         there = now.roots.get(self.image)
         if there is not None and there.is_complete:
             own = tuple(entry for entry in now.entries if entry.image == self.image)
-            now = self._remove(Removal(own, (self.image,), (there,)))
-        with Making(self.machine, self.boot, self.image, now, self._remove) as making:
+            now = self._remove(now, Removal(own, (self.image,), (there,)))
+        with Making(self.machine, self.image, now, self._remove) as making:
             making.make_room()
             making.make()
             self.result.fetched, self.result.requests = making.site.bytes, making.site.requests
-        return self.machine.situation(self.boot)
 
     def _arm(self, entry: Entry) -> None:
         machine = self.machine
-        known = machine.known(self.image)
-        if known is None:
-            raise StatelessError(
-                f"nothing is known of {self.image[0]} {self.image[1]}, which runs: boot another root first"
-            )
-        boot = bootable(known.manifest)
+        boot = bootable(machine.recognised(self.image).manifest)
         machine.progress.step("write kernel and initrd")
-        with kernel.files(machine.store.path(self.image), boot) as sources:
-            self.boot.put(self.image, sources)
-        machine.store.rest(self.image)
-        machine.progress.step(f"have {self.image[0]} {self.image[1]} booted next")
-        self.boot.arm(entry, arguments.command_line(machine.vg, entry, boot, machine.arguments))
-        self._remove(plan.superseded(machine.situation(self.boot), entry))
+        with machine.boot(True) as partition:
+            with kernel.files(machine.store.path(self.image), boot) as sources:
+                partition.put(self.image, sources)
+            machine.store.rest(self.image)
+            machine.progress.step(f"have {self.image[0]} {self.image[1]} booted next")
+            partition.arm(entry, arguments.command_line(machine.vg, entry, boot, machine.arguments))
+            for other in plan.superseded(machine.situation(partition), entry).entries:
+                partition.remove(other)
 
-    def _remove(self, removal: Removal) -> Situation:
+    def _remove(self, now: Situation, removal: Removal) -> Situation:
         machine = self.machine
-        self.boot.clear()
-        for entry in removal.entries:
-            self.boot.remove(entry)
-        for image in removal.files:
-            self.boot.take(image)
+        if removal.of_boot:
+            with machine.boot(True) as partition:
+                partition.clear()
+                for entry in removal.entries:
+                    partition.remove(entry)
+                for image in removal.files:
+                    partition.take(image)
         for root in removal.roots:
             machine.progress.step(f"remove {root.protosystem} {root.serial}")
             machine.store.remove(root)
             machine.local(root.protosystem).forget(root.serial)
             self.result.removed += (root.image,)
-        return machine.situation(self.boot)
+        return machine.look() if removal else now
