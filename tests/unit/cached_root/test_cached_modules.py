@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules cached_root and cached_root_info, on a caching client whose roots are files."""
+"""The modules cached_root and cached_root_info, and the command, on a caching client whose roots are files."""
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
@@ -12,7 +13,7 @@ import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root import health
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.here import Here
-from ansible_collections.stateless.linux.plugins.module_utils._client import cached_state
+from ansible_collections.stateless.linux.plugins.module_utils._client import cached, cached_state, command
 from ansible_collections.stateless.linux.plugins.module_utils._client.places import Places
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue, NotFound
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
@@ -38,12 +39,21 @@ class Pc:
         self.running: int | None = None
         (self.root / "proc").mkdir()
         monkeypatch.setattr(Here, "cached", lambda _here: client.machine(self.running))
+        # the process of the tests keeps its own
+        monkeypatch.setattr(cached, "_low_priority", lambda: None)
 
     def boot(self, serial: int, generation: int) -> None:
-        self.running = serial
-        line = f"ro stateless.protosystem={NAME} stateless.serial={serial} stateless.format=blocks"
-        (self.root / "proc/cmdline").write_text(f"{line} stateless.entry={generation}\n")
+        """Boot, and be healthy."""
+        self.start(serial, generation)
         health.bless(self.client.machine(serial), generation)
+
+    def start(self, serial: int, generation: int) -> None:
+        self.running = serial
+        line = f"ro stateless.protosystem={NAME} stateless.serial={serial} stateless.format=blocks stateless.trial"
+        (self.root / "proc/cmdline").write_text(f"{line} stateless.entry={generation}\n")
+
+    def run(self, *arguments: str) -> int:
+        return command.run(arguments, Places(str(self.root), {}))
 
     def apply(self, check: bool = False, **options: t.Any) -> Outcome:
         given = {"protosystem": None, "serial": None, "rollback": False, "again": False, "urls": None, "limit": None}
@@ -117,3 +127,89 @@ def test_roots_are_verified(pc: Pc) -> None:
     assert found["differing"] == 1
     with pytest.raises(InvalidValue, match="no root lab 5"):
         pc.info([5])
+
+
+# -- the command
+
+
+class System:
+    """What a machine finds of itself, and what it was told to do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.units: list[str] = []
+        self.done: list[str] = []
+        monkeypatch.setattr(health, "failed_units", lambda _ignored: self.units)
+        monkeypatch.setattr(health, "network", list)
+        monkeypatch.setattr(health, "wait", lambda look, _seconds: look())
+        monkeypatch.setattr(cached, "run", lambda argv, **_options: self.done.append(" ".join(argv)))
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> System:
+    return System(monkeypatch)
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_healthy_trial_becomes_good(pc: Pc, system: System, capsys: Capture) -> None:
+    assert pc.run("update", "--serial", "2", "--url", pc.client.url) == 0
+    assert f"{NAME} 2 is booted at the next restart (" in capsys.readouterr().out
+    pc.start(2, 2)
+    assert pc.run("health") == 0
+    assert capsys.readouterr().out == f"{NAME} 2 is healthy\n"
+    assert system.done[-1] == "systemctl --no-block stop stateless-trial.timer"
+    assert pc.info()["roots"][1]["state"] == "good"
+
+
+def test_an_unhealthy_trial_is_ended_if_something_can_take_over(pc: Pc, system: System, capsys: Capture) -> None:
+    pc.apply(serial=2)
+    pc.start(2, 2)
+    system.units = ["the unit breaks.service has failed"]
+    assert pc.run("health", "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"healthy": False, "wrong": system.units, "restart": True}
+    assert system.done == ["systemctl --no-block reboot"]
+
+
+def test_an_unhealthy_machine_stays_if_it_was_good_or_is_alone(pc: Pc, system: System, capsys: Capture) -> None:
+    system.units = ["the unit breaks.service has failed"]
+    assert pc.run("health") == 1
+    assert "nothing can take over" in capsys.readouterr().out
+    assert system.done == ["systemctl --no-block stop stateless-trial.timer"]
+
+
+def test_the_administrators_checks_count(pc: Pc, system: System, capsys: Capture) -> None:
+    script = pc.root / "etc/stateless/health.d/10-printer"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho 'no paper' >&2\nexit 1\n")
+    script.chmod(0o755)
+    assert pc.run("health") == 1
+    assert "10-printer: no paper" in capsys.readouterr().out
+
+
+def test_what_cannot_be_done_now_may_be_later(pc: Pc, system: System, capsys: Capture) -> None:
+    pc.apply(serial=2)
+    pc.start(2, 2)
+    assert pc.run("update", "--serial", "1", "--url", pc.client.url) == 4
+    assert "not found healthy yet" in capsys.readouterr().err
+    assert pc.run("update", "--serial", "2", "--url", pc.client.url, "--check") == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_verify_says_what_differs_and_mends(pc: Pc, capsys: Capture) -> None:
+    path = pc.client.roots.file((NAME, 1))
+    content = bytearray(path.read_bytes())
+    content[4096 * 300] ^= 1
+    path.write_bytes(content)
+    assert pc.run("verify") == 1
+    assert "1 of 2048 blocks differ\n" in capsys.readouterr().out
+    assert pc.run("verify", "--mend", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["mended"]
+    assert pc.run("verify", "1") == 0
+
+
+def test_status_says_what_is_on_the_disk(pc: Pc, capsys: Capture) -> None:
+    pc.run("status", "--json")
+    (found,) = json.loads(capsys.readouterr().out)["disk"]["roots"]
+    assert (found["serial"], found["state"], found["runs"]) == (1, "good", True)
