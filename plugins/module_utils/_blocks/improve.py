@@ -46,6 +46,7 @@ class Improving:
 
         :raises Full: there is no room.
         """
+        self.place.make_private()
         self._manifest = self.place.manifest(self.serial)
         own = self._manifest.step() or next((one for one in self._manifest.packs if self._is_own(one)), None)
         if own is None:

@@ -34,6 +34,10 @@ class Place:
     public: str
     private: str
 
+    def make_private(self) -> None:
+        """Have the directory of records, which may be lost: all in it can be made anew."""
+        os.makedirs(self.private, mode=0o700, exist_ok=True)
+
     def serials(self) -> list[int]:
         """The serials that are published, ascending."""
         found = (_MANIFEST.fullmatch(name) for name in os.listdir(self.public))
@@ -126,7 +130,7 @@ class Place:
         left += [name for name in os.listdir(self.public) if name.startswith(".stateless-")]
         paths = [os.path.join(self.public, name) for name in left]
         pages = {f"{serial}.pages" for serial in manifests}
-        names = os.listdir(self.private)
+        names = os.listdir(self.private) if os.path.isdir(self.private) else []
         left = [name for name in names if name.endswith(".pages") and name not in pages]
         left += [name for name in names if name.startswith(".stateless-")]
         return paths + [os.path.join(self.private, name) for name in left]

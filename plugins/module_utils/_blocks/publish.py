@@ -73,6 +73,7 @@ class Publishing:
             return self._run()
 
     def _run(self) -> Manifest:
+        self.place.make_private()
         manifests = self.place.manifests()
         for path in self.place.leftovers(manifests):
             remove(path)

@@ -35,6 +35,7 @@ def remove(place: Place, serial: int, sign: Sign) -> None:
     :arg sign: makes the files of the other manifests' texts.
     :raises NotFound: it is not published.
     """
+    place.make_private()
     manifests = place.manifests()
     if manifests.pop(serial, None) is None:
         raise NotFound(f"blocks of {place.protosystem} {serial} are not published")
@@ -46,6 +47,7 @@ def remove(place: Place, serial: int, sign: Sign) -> None:
 
 def tidy(place: Place, sign: Sign) -> None:
     """Remove what no serial needs, whoever left it."""
+    place.make_private()
     manifests = place.manifests()
     packs = {pack.file: pack for one in manifests.values() for pack in one.packs}
     tables = {name: place.table(pack) for name, pack in packs.items()}

@@ -46,7 +46,7 @@ def place_of(server: Server, protosystem: str) -> Place:
 def serials(server: Server, protosystem: str) -> list[int]:
     """The serials whose blocks are published, ascending."""
     place = place_of(server, protosystem)
-    return place.serials() if os.path.isdir(place.public) and os.path.isdir(place.private) else []
+    return place.serials() if os.path.isdir(place.public) else []
 
 
 def kernel_arguments(protosystem: str, serial: int, digest: str | None, extra: t.Sequence[str]) -> tuple[str, ...]:
@@ -111,7 +111,6 @@ class Publication:
         began = time.monotonic()
         sign = keys.signing(keys.get(self.server.keys))
         public.make_directory(self.place.public)
-        os.makedirs(self.place.private, mode=0o700, exist_ok=True)
         store = open_store(self.server)
         had = self.place.contents(self.place.manifests().values())
         with contextlib.ExitStack() as stack:
@@ -148,7 +147,7 @@ class Publication:
         """Undo :meth:`act`, however far it came."""
         if self.snapshot.serial in serials(self.server, self.snapshot.protosystem):
             retain.remove(self.place, self.snapshot.serial, keys.signing(keys.get(self.server.keys)))
-        elif os.path.isdir(self.place.public) and os.path.isdir(self.place.private):
+        elif os.path.isdir(self.place.public):
             for path in self.place.leftovers(self.place.manifests()):
                 remove(path)
 

@@ -36,7 +36,7 @@ def plan_leftovers(server: Server, protosystem: str, images: t.Mapping[int, Imag
     :arg images: those that are published.
     """
     place = place_of(server, protosystem)
-    if not (os.path.isdir(place.public) and os.path.isdir(place.private)):
+    if not os.path.isdir(place.public):
         return []
     published = place.serials()
     wanted = [serial for serial in published if serial in images and "blocks" in images[serial].formats]

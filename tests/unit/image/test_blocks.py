@@ -398,7 +398,13 @@ def test_lost_records_are_made_anew(kiosk: Kiosk) -> None:
     shutil.rmtree(kiosk.server.blocks_records("kiosk"))
     kiosk.publish(3)
     kiosk.check_clients()
+    shutil.rmtree(kiosk.server.blocks_records("kiosk"))
+    assert not state.present(kiosk.server, "kiosk", state.Wanted(1), True).plan.changed
     kiosk.withdraw(2)
+    assert kiosk.place().serials() == [1, 3]
+    assert os.stat(kiosk.server.blocks_records("kiosk")).st_mode & 0o777 == 0o700
+    kiosk.check_clients()
+    kiosk.publish(2)
     kiosk.check_clients()
 
 
