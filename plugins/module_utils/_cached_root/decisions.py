@@ -11,7 +11,7 @@ import typing as t
 from .. import _files
 from .._errors import StatelessError
 from .._names import check_name, check_serial
-from .entries import Image
+from .entries import Entry, Image
 
 _SCHEMA = 1
 
@@ -33,6 +33,11 @@ class Decisions:
         if image == self.held:
             return f"somebody has rolled back from {name}; update stays away from it until another one is assigned"
         return ""
+
+    def noticing(self, entries: t.Iterable[Entry], running: Image | None) -> Decisions:
+        """With what the boot loader says has failed, but for what runs after all."""
+        failed = {entry.image for entry in entries if entry.has_failed}
+        return dataclasses.replace(self, failed=(self.failed | failed) - {running})
 
     def going_to(self, image: Image) -> Decisions:
         """It is gone to: what was said of it counts no more, and what was held is free if another was assigned."""

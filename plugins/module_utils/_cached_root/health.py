@@ -48,12 +48,11 @@ def bless(machine: Machine, generation: int) -> Blessed:
         if own is None:
             raise NotFound(f"the boot partition has no entry {generation}, from which this machine was booted")
         boot.bless(own)
-        # an older one of the same root that had failed has not, as it turns out
         failed = tuple(entry for entry in entries if entry.has_failed and entry.image != own.image)
         said = decisions.load(machine.places.decisions)
-        noted = said.failed | {entry.image for entry in failed}
-        if noted - {own.image} != said.failed:
-            decisions.store(machine.places.decisions, dataclasses.replace(said, failed=noted - {own.image}))
+        noted = said.noticing(entries, own.image)
+        if noted != said:
+            decisions.store(machine.places.decisions, noted)
         return Blessed(own, not own.is_good, failed)
 
 

@@ -51,7 +51,7 @@ def foreseen(machine: Machine, image: Image, *, again: bool = False) -> Staged:
 
 
 def _agreed(machine: Machine, now: Situation, image: Image, again: bool) -> decisions.Decisions:
-    said = decisions.load(machine.places.decisions)
+    said = decisions.load(machine.places.decisions).noticing(now.entries, now.running)
     refusal = said.refusal(image)
     if refusal and not again:
         raise InUse(refusal)
@@ -69,7 +69,7 @@ def rollback(machine: Machine, image: Image | None) -> Staged:
     with machine.locked():
         now = machine.look()
         chosen = older(now, image)
-        said = decisions.load(machine.places.decisions)
+        said = decisions.load(machine.places.decisions).noticing(now.entries, now.running)
         next_ = following(now.entries)
         left = next_.image if next_ is not None and next_.image != chosen else now.running
         said = dataclasses.replace(said.going_to(chosen), held=left if left != chosen else None)

@@ -168,6 +168,9 @@ def test_a_root_that_failed_is_noted_and_not_tried_again_unless_told(client: Cli
     stage.stage(client.machine(1), (NAME, 2))
     fail(client, boots(client, publisher))
     assert boots(client, publisher) == Entry(1, NAME, 1)
+    # whoever comes first notices
+    with pytest.raises(InUse, match="did not come up healthy"):
+        stage.stage(client.machine(1), (NAME, 2))
     found = health.bless(client.machine(1), 1)
     assert not found.changed
     assert [entry.image for entry in found.failed] == [(NAME, 2)]
