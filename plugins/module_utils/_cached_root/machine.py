@@ -76,7 +76,7 @@ class Machine:
         urls = self.settings.sites(protosystem)
         return Site(urls, limit=self.settings.limit or None, progress=self.progress.count)
 
-    def locked(self) -> t.ContextManager[None]:
+    def locked(self) -> t.ContextManager[object]:
         """Nobody else changes roots meanwhile."""
         return _files.lock(self.places.lock, "another stateless command is changing the roots of this machine")
 
