@@ -13,13 +13,14 @@ from .places import CREDENTIAL
 HEALTH = "stateless-health.service"
 TRIAL = "stateless-trial.service"
 UPDATE, UPDATE_TIMER = "stateless-update.service", "stateless-update.timer"
-#: systemd's own answer to entries on trial, which knows no other partition than one that is mounted.
-BLESS = f"{UNITS}/systemd-bless-boot.service"
-#: Links that start what an image has: where, and to what.
+#: What is not to run: systemd's own answer to entries on trial, which knows no other partition than one that is mounted;
+#: and e2scrub(8), which makes snapshots in volume groups, that nobody has room for.
+MASKED = (f"{UNITS}/systemd-bless-boot.service", f"{UNITS}/e2scrub_all.timer")
+#: Links that start what an image has, or keep it from that: where, and to what.
 WANTS = {
     f"{UNITS}/multi-user.target.wants/{HEALTH}": f"{UNITS}/{HEALTH}",
     f"{UNITS}/sysinit.target.wants/{TRIAL_TIMER}": f"{UNITS}/{TRIAL_TIMER}",
-    BLESS: "/dev/null",
+    **dict.fromkeys(MASKED, "/dev/null"),
 }
 UPDATE_WANTS = f"{UNITS}/timers.target.wants/{UPDATE_TIMER}"
 

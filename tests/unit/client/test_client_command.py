@@ -51,6 +51,7 @@ CACHED = {
     f"{UNITS}/sysinit.target.wants/stateless-trial.timer",
     f"{UNITS}/timers.target.wants/stateless-update.timer",
     f"{UNITS}/systemd-bless-boot.service",
+    f"{UNITS}/e2scrub_all.timer",
 }
 
 
