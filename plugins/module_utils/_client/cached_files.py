@@ -13,8 +13,8 @@ from .places import CREDENTIAL
 HEALTH = "stateless-health.service"
 TRIAL = "stateless-trial.service"
 UPDATE, UPDATE_TIMER = "stateless-update.service", "stateless-update.timer"
-#: What is not to run: systemd's own answer to entries on trial, which knows no other partition than one that is mounted;
-#: and e2scrub(8), which makes snapshots in volume groups, that nobody has room for.
+#: What is not to run: systemd's own answer to entries on trial, which looks for a partition that is mounted; and
+#: e2scrub(8), which makes snapshots in volume groups, that nobody has room for.
 MASKED = (f"{UNITS}/systemd-bless-boot.service", f"{UNITS}/e2scrub_all.timer")
 #: Links that start what an image has, or keep it from that: where, and to what.
 WANTS = {
