@@ -105,7 +105,7 @@ def names(root: t.Any) -> set[str]:
 def unindexed(root: t.Any, filters: t.Collection[str]) -> int:
     """How often slapd's log says that a search had no index."""
     mark = secrets.token_hex(8)
-    # Searches for what only this run looks for, before and after: in the log, what is between them is all that is meant.
+    # Before and after, a search for what only this run looks for: in the log, what is between them is what is meant.
     for filter_ in (f"(cn=from-{mark})", *filters, f"(cn=to-{mark})"):
         searched(root, filter_)
     until = time.monotonic() + PATIENCE
