@@ -171,8 +171,9 @@ def clear_unfinished(directory: str, of: str | None = None) -> list[str]:
 
 
 @contextlib.contextmanager
-def lock(path: str, busy: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator[None]:
-    """Hold flock(2) on *path* (made if missing) for the duration of the block.
+def lock(path: str, busy: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator[int]:
+    """Hold flock(2) on *path* (made if missing) for the duration of the block, or as long as a program has the
+    descriptor open that this gives.
 
     :arg busy: the sentence of the :class:`Busy` error if somebody else holds it.
     :arg timeout: seconds to wait for it.
@@ -192,6 +193,6 @@ def lock(path: str, busy: str, *, shared: bool = False, timeout: float = 0.0) ->
                 if time.monotonic() >= until:
                     raise Busy(busy) from error
                 time.sleep(0.1)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -88,6 +88,25 @@ class Server:
         """The directory of the boot scripts: ``default.ipxe``, and in ``clients`` one of each machine."""
         return os.path.join(self.www, "boot")
 
+    # -- the format blocks
+    def blocks(self, protosystem: str) -> str:
+        """The directory of the format blocks, under the web root, shared by all serials."""
+        return os.path.join(self.www, "images", protosystem, "blocks")
+
+    def blocks_records(self, protosystem: str) -> str:
+        """What a publisher knows of blocks; it outlives the protosystem, because a content's id is never used twice."""
+        return os.path.join(self.state, "blocks", protosystem)
+
+    @property
+    def keys(self) -> str:
+        """The directory of the private keys that sign, for root alone."""
+        return "/etc/stateless/keys"
+
+    @property
+    def trusted_keys(self) -> str:
+        """The public keys of these, as clients have them: allowed signers, ssh-keygen(1)."""
+        return "/etc/stateless/trusted-keys"
+
     # -- locks (on a tmpfs: a reboot clears them)
     def content_lock(self, protosystem: str) -> str:
         """Held shared by whoever runs something inside *protosystem*, exclusively while a snapshot is taken."""
@@ -101,6 +120,11 @@ class Server:
     def boot_lock(self) -> str:
         """Held exclusively by the one run that writes boot scripts. No protosystem's lock has such a name."""
         return "/run/stateless/lock/boot"
+
+    @property
+    def keys_lock(self) -> str:
+        """Held exclusively by the one run that changes the keys that sign."""
+        return "/run/stateless/lock/keys"
 
 
 def load(path: str = CONFIGURATION) -> Server:

@@ -51,9 +51,12 @@ options:
         type: str
         default: stable
       format:
-        description: How it gets its root, V(nfs) over the network as it needs it, V(ram) as a whole into its memory.
+        description:
+          - How it gets its root, V(nfs) over the network as it needs it, V(ram) as a whole into its memory.
+          - V(blocks), it is a caching client, which boots from its own disk. Over the network, it goes on to the next
+            boot device.
         type: str
-        choices: [nfs, ram]
+        choices: [nfs, ram, blocks]
         default: nfs
       arguments:
         description: More kernel arguments, each one word without C($).
@@ -80,7 +83,7 @@ options:
       format:
         description: How it gets its root, as for O(clients).
         type: str
-        choices: [nfs, ram]
+        choices: [nfs, ram, blocks]
         default: nfs
       arguments:
         description: More kernel arguments, as for O(clients).
@@ -194,7 +197,7 @@ def main() -> None:
     boots = {
         "protosystem": {"type": "str", "required": True},
         "channel": {"type": "str", "default": "stable"},
-        "format": {"type": "str", "choices": ["nfs", "ram"], "default": "nfs"},
+        "format": {"type": "str", "choices": ["nfs", "ram", "blocks"], "default": "nfs"},
         "arguments": {"type": "list", "elements": "str", "default": []},
     }
     client = {

@@ -64,7 +64,7 @@ options:
       - It needs O(protosystem), here or in the directory already.
     type: int
   format:
-    description: The format to boot, V(nfs) or V(ram). Empty takes it away.
+    description: The format to boot, V(nfs), V(ram) or V(blocks). Empty takes it away.
     type: str
   kernel_arguments:
     description: More kernel arguments, each one word without C($). An empty list takes them away.
@@ -127,7 +127,7 @@ options:
           - It needs O(clients[].protosystem), here or in the directory already.
         type: int
       format:
-        description: The format to boot, V(nfs) or V(ram). Empty takes it away.
+        description: The format to boot, V(nfs), V(ram) or V(blocks). Empty takes it away.
         type: str
       kernel_arguments:
         description: More kernel arguments, each one word without C($). An empty list takes them away.

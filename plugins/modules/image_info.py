@@ -86,11 +86,17 @@ images:
       description:
         - Its formats, by name. For V(nfs), the exported path. For V(ram), the file, its filesystem, compression and
           compression level (V(null) for the default of the program).
+        - For V(blocks), the manifest (C(file), relative to the image), the C(level), the serial against which it was
+          published (C(parent), V(null) if there was none), how many blocks of 4096 bytes were new (C(new_blocks)), the
+          bytes of the pack that has them, which is what a client fetches that is one version behind (C(new_bytes)), and
+          the C(seconds) that publishing took.
       type: dict
       returned: always
       sample:
         nfs: {"path": "/srv/stateless/snapshots/lab-desktop/7"}
         ram: {"file": "root.squashfs", "filesystem": "squashfs", "compression": "zstd", "compression_level": 6}
+        blocks: {"file": "../blocks/7.manifest", "level": "default", "parent": 6, "new_blocks": 1733,
+                 "new_bytes": 2210816, "seconds": 0.712}
     files:
       description: Its files, by name, each with its C(size) in bytes and its C(sha256).
       type: dict

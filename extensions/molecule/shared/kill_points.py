@@ -27,6 +27,7 @@ import time
 import typing as t
 
 from ansible_collections.stateless.linux.plugins.module_utils._image import (
+    blocks,
     channels,
     exports,
     follow,
@@ -49,6 +50,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest
     view_snapshot,
 )
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take import is_snapshot_of
+from ansible_collections.stateless.linux.plugins.module_utils._volumes import thin_delta
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 
 #: What a protosystem is made of here.
@@ -175,11 +177,19 @@ CHANNEL = "kill-points"
 
 def publish_or_withdraw(server: Server, name: str) -> object:
     """Publish the newest snapshot and point a channel at it; the other way round if it is published."""
+    return _publish_or_withdraw(server, name, ["nfs"] if server.nfs_clients else ["ram"])
+
+
+def blocks_or_withdraw(server: Server, name: str) -> object:
+    """The same, for caching clients."""
+    return _publish_or_withdraw(server, name, ["blocks"])
+
+
+def _publish_or_withdraw(server: Server, name: str, formats: list[str]) -> object:
     newest = serials(server, name)[-1]
     if pointed(server, name):
         withdraw.absent(server, name, None, CHANNEL, force=False, check=False, follower=follower())
         return withdraw.absent(server, name, newest, None, force=False, check=False, follower=follower())
-    formats = ["nfs"] if server.nfs_clients else ["ram"]
     wanted = images.Wanted(newest, formats, CHANNEL, lock_timeout=30)
     return images.present(server, name, wanted, check=False, follower=follower())
 
@@ -225,6 +235,38 @@ def broken_image(server: Server, name: str, before: bool) -> list[str]:
     return faults
 
 
+def broken_blocks(server: Server, name: str, before: bool) -> list[str]:
+    """Whether everything that a manifest of blocks names is there, whole."""
+    faults = broken_image(server, name, before)
+    place = blocks.place_of(server, name)
+    for serial, found in place.manifests().items():
+        place.index(found)
+        for pack in found.packs:
+            frames = place.table(pack).frames
+            size = os.path.getsize(os.path.join(place.public, pack.file))
+            if size != pack.size or (frames and frames[-1].offset + frames[-1].size > size):
+                faults.append(f"{pack.file} of {serial} has {size} bytes")
+    published = [one for one in manifest.serials(server, name) if "blocks" in manifest.get(server, name, one).formats]
+    faults += [f"{serial} has no blocks" for serial in published if serial not in place.serials()]
+    return faults
+
+
+def left_blocks(server: Server, name: str) -> list[str]:
+    """Files of blocks that nothing names, and a metadata snapshot of the pool that somebody has still reserved."""
+    place = blocks.place_of(server, name)
+    faults = left_image(server, name) + place.leftovers(place.manifests())
+    if os.path.exists(place.untidy):
+        faults.append(place.untidy)
+    if server.store == "lvm":
+        pool = thin_delta.Pool(server.vg, server.pool)
+        status = subprocess.run(
+            ["dmsetup", "status", pool.device], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        if thin_delta.held(status) is not None or os.path.exists(pool.mark):
+            faults.append(f"the metadata snapshot of the pool: {status}")
+    return faults
+
+
 def left_image(server: Server, name: str) -> list[str]:
     """Directories, mounts and exports of images that are not published, and what the directory says of them."""
     published = manifest.serials(server, name)
@@ -244,6 +286,7 @@ def left_image(server: Server, name: str) -> list[str]:
 
 WORKS = {
     "image": Work(publish_or_withdraw, pointed, broken_image, left_image),
+    "blocks": Work(blocks_or_withdraw, pointed, broken_blocks, left_blocks),
     "snapshot": Work(take, serials, broken_snapshots, left_snapshots),
     # of a name that is not in use otherwise
     "protosystem": Work(make_or_remove, exists, broken_protosystem, left_protosystem),

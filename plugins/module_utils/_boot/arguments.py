@@ -106,11 +106,23 @@ def ram_arguments(protosystem: str, serial: int, file: str, digest: str | None =
     ]
 
 
+def blocks_arguments(protosystem: str, serial: int, digest: str | None = None) -> list[str]:
+    """Arguments of the format ``blocks``, but for those that say where on the client's disk the root is."""
+    return ["ro", *_ROBUST, *_told(protosystem, serial, "blocks", digest)]
+
+
 def _common(protosystem: str, serial: int, image_format: str, digest: str | None) -> list[str]:
     return [
         "ro",
         "ip=dhcp",
         *_ROBUST,
+        *_told(protosystem, serial, image_format, digest),
+    ]
+
+
+def _told(protosystem: str, serial: int, image_format: str, digest: str | None) -> list[str]:
+    """What a running client knows of itself by :func:`told`."""
+    return [
         f"stateless.protosystem={protosystem}",
         f"stateless.serial={serial}",
         f"stateless.format={image_format}",

@@ -60,6 +60,23 @@ def image_script(
     )
 
 
+def disk_script(protosystem: str, serial: int, extra: t.Sequence[str]) -> str:
+    """The script of the format ``blocks``: a caching client boots from its own disk.
+
+    :arg extra: the administrator's arguments for this image, which that client has from the manifest of its blocks.
+    """
+    return "\n".join(
+        [
+            "#!ipxe",
+            f"# stateless.linux: serial {serial} of {protosystem}, format blocks",
+            " ".join(["# kernel_arguments:", *extra]),
+            f"echo {protosystem} {serial} (blocks): going on to the next boot device",
+            "exit",
+            "",
+        ]
+    )
+
+
 def kernel_arguments(script: str) -> list[str] | None:
     """The administrator's arguments in an :func:`image_script`; ``None`` if the text is no such script."""
     found = _ARGUMENTS.search(script)

@@ -22,12 +22,15 @@ from .manifest import Image
 if t.TYPE_CHECKING:
     from .._server import Server
     from .._snapshot.manifest import Snapshot
+    from .blocks import Publication
     from .kernel import Kernel
 
 
 def script(server: Server, image: Image, image_format: str, extra: t.Sequence[str]) -> str:
     """The boot script of a format of *image*."""
     protosystem, serial = image.protosystem, image.serial
+    if image_format == "blocks":
+        return ipxe.disk_script(protosystem, serial, extra)
     if image_format == "nfs":
         mount = server.snapshot_mount(protosystem, serial)
         found = arguments.nfs_arguments(protosystem, serial, mount, image.digest)
@@ -53,8 +56,12 @@ class Building:
     #: None if the image is there already, and with it its kernel
     kernel: Kernel | None
     extra: t.Sequence[str]
+    #: None: the format blocks is not to be published
+    blocks: Publication | None = None
 
     def __post_init__(self) -> None:
+        #: files that are made, by name: what ``public.finish`` said of them
+        self._built: dict[str, dict[str, t.Any]] = {}
         self.beside = leftovers.beside(self.server, self.snapshot.protosystem, self.snapshot.serial, "new")
         #: the image as it is; None: there is none
         self.before: Image | None = None
@@ -73,6 +80,9 @@ class Building:
             settings = self.image.formats["ram"]
             text = f"make {settings['file']} ({settings['compression']}) of snapshot {self.snapshot.serial}"
             steps.append(self._step(text, f"{settings['file']} of {snapshot}", self._make))
+        if self.blocks is not None:
+            text = f"publish the blocks of {snapshot} that are new"
+            steps.append(Step(text, functools.partial(self._publish_blocks, self.blocks), self.blocks.undo))
         text = f"publish {snapshot} as {' and '.join(self.formats)}"
         publishing = self._step(text, f"the image of {snapshot}", self._publish)
         return [*steps, dataclasses.replace(publishing, undo=self._withdraw)]
@@ -90,6 +100,17 @@ class Building:
         with view_snapshot(self.server, self.snapshot) as tree:
             public.copy(os.path.join(tree, kernel.kernel), os.path.join(self.beside, "vmlinuz"))
             public.copy(os.path.join(tree, kernel.initrd), os.path.join(self.beside, "initrd"))
+        self._finish()
+
+    def _finish(self) -> dict[str, dict[str, t.Any]]:
+        """All files that are made, each read once."""
+        for name in sorted(set(os.listdir(self.beside)) - set(self._built)):
+            self._built[name] = public.finish(os.path.join(self.beside, name))
+        return self._built
+
+    def _publish_blocks(self, blocks: Publication) -> None:
+        said = blocks.act({**self.image.files, **self._built})
+        self.image = dataclasses.replace(self.image, formats={**self.image.formats, "blocks": said})
 
     def _make(self) -> None:
         settings = self.image.formats["ram"]
@@ -98,8 +119,7 @@ class Building:
 
     def _publish(self) -> None:
         public.make_directory(self.beside)
-        built = {name: public.finish(os.path.join(self.beside, name)) for name in sorted(os.listdir(self.beside))}
-        self.image = dataclasses.replace(self.image, files={**self.image.files, **built})
+        self.image = dataclasses.replace(self.image, files={**self.image.files, **self._finish()})
         for image_format in self.formats:
             text = script(self.server, self.image, image_format, self.extra)
             write(os.path.join(self.beside, manifest.script_name(image_format)), text)

@@ -14,7 +14,7 @@ import typing as t
 from .._errors import InUse
 from .._files import remove
 from .._plan import Step
-from . import manifest, public, share
+from . import blocks_kept, manifest, public, share
 
 if t.TYPE_CHECKING:
     from .._server import Server
@@ -48,6 +48,7 @@ def plan(server: Server, store: Store, protosystem: str, keep: int | None, warni
         steps += [_remove(os.path.join(directory, name)) for name in _names(directory) if name not in image.names]
     channels = os.path.dirname(server.channel(protosystem, "any"))
     steps += [_remove(os.path.join(channels, name)) for name in _names(channels) if name.startswith(".stateless-")]
+    steps += blocks_kept.plan_leftovers(server, protosystem, published, warnings)
     for serial in share.shared(server, protosystem):
         if serial != keep and not (serial in published and "nfs" in published[serial].formats):
             unshare = share.plan_unshared(server, store, protosystem, serial)

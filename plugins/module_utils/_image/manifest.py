@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 #: The version of the manifest's form, its field ``schema``.
 SCHEMA = 1
 #: The formats, in the order in which they are named.
-FORMATS = ("nfs", "ram")
+FORMATS = ("nfs", "ram", "blocks")
 
 
 @dataclasses.dataclass(frozen=True)

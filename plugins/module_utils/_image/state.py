@@ -20,7 +20,7 @@ from .._protosystem import record as records
 from .._snapshot import manifest as snapshots
 from .._snapshot.take import timestamp
 from .._volumes.choose import open_store
-from . import channels, exports, follow, leftovers, manifest, ram, share
+from . import blocks, blocks_kept, channels, exports, follow, leftovers, manifest, ram, share
 from .build import Building, script
 from .follow import NOBODY
 from .kernel import choose
@@ -45,6 +45,8 @@ class Wanted:
     #: the image's own kernel arguments; None: as they are
     kernel_arguments: t.Sequence[str] | None = None
     ram: ram.Ram = dataclasses.field(default_factory=ram.Ram)
+    #: how small the packs of the format blocks are to be, ``default`` or ``thorough``; None: as they are
+    blocks_level: str | None = None
     #: seconds to wait for the lock
     lock_timeout: float = 60.0
 
@@ -85,25 +87,29 @@ def present(server: Server, protosystem: str, wanted: Wanted, check: bool, follo
         steps += sharing
         steps += building.plan() if building else []
         steps += _plan_scripts(server, before, extra)
-        steps += [*following.come, *pointing.steps, *following.go]
+        steps += blocks_kept.plan_arguments(server, before, extra)
+        # what takes minutes comes last: clients do not wait for it
+        planned, smaller = blocks_kept.plan_level(server, store, image, wanted.blocks_level)
+        steps += [*following.come, *pointing.steps, *following.go, *smaller]
         after = pointing.after
         plan = Plan(
             _state(before, had, pointing.before, after, wanted.channel),
-            _state(image, extra, after, pointing.before, wanted.channel),
+            _state(planned, extra, after, pointing.before, wanted.channel),
             tuple(steps),
         )
         plan = following.around(plan)
         if not check:
             plan.act()
-            image = building.image if building else image
-        result = described(server, image, after, extra, planned=nfs)
+            planned = manifest.get(server, protosystem, wanted.serial)
+        result = described(server, planned, after, extra, planned=nfs)
     return Outcome(plan, {"image": result, "channels": after}, tuple(dict.fromkeys(warnings)))
 
 
 def _expected(server: Server, protosystem: str, wanted: Wanted, follower: Follower) -> Outcome:
     """The outcome for a snapshot that does not exist because, in check mode, a task before this did not take it."""
     formats = [name for name in FORMATS if name in wanted.formats]
-    image = Image(protosystem, wanted.serial, "", "", {}, None, {name: {} for name in formats}, {})
+    made = {name: {"level": wanted.blocks_level or "default"} if name == "blocks" else {} for name in formats}
+    image = Image(protosystem, wanted.serial, "", "", {}, None, made, {})
     extra = list(wanted.kernel_arguments or [])
     pointing = _point(server, protosystem, wanted, image, follower.channels(protosystem), follower)
     following = pointing.following
@@ -183,9 +189,15 @@ def _building(
         wanted.ram.check()
         formats["ram"] = {"file": ram.file_name(wanted.ram.settings), **wanted.ram.settings}
     kernel = None
-    if before is None:
+    if before is None or "blocks" in missing:
         with snapshots.view_snapshot(server, snapshot) as tree:
             kernel = choose(tree, snapshot)
+    publication = None
+    if kernel is not None and "blocks" in missing:
+        publication = blocks.Publication(server, snapshot, kernel, extra)
+        publication.check()
+        formats["blocks"] = publication.said
+    if kernel is not None and before is None:
         image = Image(
             protosystem=snapshot.protosystem,
             serial=snapshot.serial,
@@ -196,9 +208,9 @@ def _building(
             formats=formats,
             files={},
         )
-    else:
+    elif before is not None:
         image = dataclasses.replace(before, formats={**before.formats, **formats})
-    return image, Building(server, snapshot, image, missing, kernel, extra)
+    return image, Building(server, snapshot, image, missing, kernel if before is None else None, extra, publication)
 
 
 def _lost(server: Server, protosystem: str, channel: str | None, image: Image) -> list[str]:
@@ -249,7 +261,9 @@ def _state(
     """What diff mode shows of one side; *others*: the channels of the other."""
     shown: dict[str, t.Any] = {}
     if image is not None:
-        shown["image"] = {"serial": image.serial, "formats": sorted(image.formats), "kernel_arguments": list(extra)}
+        level = {"blocks_level": image.formats["blocks"].get("level")} if "blocks" in image.formats else {}
+        formats = sorted(image.formats)
+        shown["image"] = {"serial": image.serial, "formats": formats, "kernel_arguments": list(extra), **level}
     moved = {name: serial for name, serial in pointers.items() if name == channel or others.get(name) != serial}
     return {**shown, **({"channels": moved} if moved else {})}
 

@@ -14,7 +14,7 @@ from .._plan import Outcome, Plan, Step
 from .._protosystem import record as records
 from .._snapshot import manifest as snapshots
 from .._volumes.choose import open_store
-from . import channels, follow, leftovers, public, share
+from . import blocks_kept, channels, follow, leftovers, public, share
 from .build import hide, show
 from .follow import NOBODY
 
@@ -70,6 +70,9 @@ def absent(
             steps += channels.plan_remove(server, protosystem, channel)
         if serial is not None:
             steps += _plan_withdraw(server, store, protosystem, serial, image, force)
+            if image is not None:
+                # what belongs to no image, leftovers have
+                steps += blocks_kept.plan_withdraw(server, protosystem, serial)
         plan = following.around(Plan(before, {}, tuple(steps)))
         if not check:
             plan.act()

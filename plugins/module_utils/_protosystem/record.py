@@ -68,13 +68,13 @@ def get(server: Server, name: str) -> Record:
     return record
 
 
-def changing(server: Server, name: str, timeout: float) -> contextlib.AbstractContextManager[None]:
+def changing(server: Server, name: str, timeout: float) -> contextlib.AbstractContextManager[object]:
     """Hold the lock of the one run that changes *name*; waits up to *timeout* seconds, then raises Busy."""
     busy = f"another run is changing the protosystem {name}, its snapshots, images or channels: try again later"
     return lock(server.change_lock(name), busy, timeout=timeout)
 
 
-def quiet(server: Server, name: str, timeout: float) -> contextlib.AbstractContextManager[None]:
+def quiet(server: Server, name: str, timeout: float) -> contextlib.AbstractContextManager[object]:
     """Keep everybody out of the content of *name*; waits up to *timeout* seconds, then raises Busy."""
     busy = f"a play or program is at work inside the protosystem {name}: try again when it is done"
     return lock(server.content_lock(name), busy, timeout=timeout)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from .file import FileStore
@@ -18,5 +19,5 @@ if t.TYPE_CHECKING:
 def open_store(server: Server) -> Store:
     """The store that *server* is set up with."""
     if server.store == "lvm":
-        return ThinStore(server.vg, server.pool)
+        return ThinStore(server.vg, server.pool, os.path.join(server.state, "reserved"))
     return FileStore(server.root)

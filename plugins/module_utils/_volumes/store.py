@@ -89,6 +89,14 @@ class Store(abc.ABC):
         """What mount(8) takes for an attached volume: device or file, and the options that this needs."""
 
     @abc.abstractmethod
+    def differences(self, old: str | None, new: str) -> list[tuple[int, int]] | None:
+        """Where the attached volume *new* may differ from *old*, both read-only, in bytes: (offset, length), ascending.
+
+        :arg old: attached; None: where *new* may be something else than zeros.
+        :return: None: the store has no map that says so.
+        """
+
+    @abc.abstractmethod
     def devices(self, name: str) -> list[str]:
         """The block devices through which a volume is reached now."""
 

@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from .._errors import NotFound
-from . import lvm, lvm_report
+from . import lvm, lvm_report, thin_delta
 from .lvm_snapshot_rules import POOL_DATA_LIMIT, POOL_METADATA_LIMIT
 from .store import NoRoom, Store, Volume
 
@@ -24,9 +24,10 @@ TAG = "stateless.linux"
 class ThinStore(Store):
     """Volumes in the thin pool *vg*/*pool*."""
 
-    def __init__(self, vg: str, pool: str) -> None:
+    def __init__(self, vg: str, pool: str, marks: str = thin_delta.MARKS) -> None:
         self.vg = vg
         self.pool = pool
+        self._marks = marks
 
     def _lvs(self) -> dict[str, lvm_report.LogicalVolume]:
         return {volume.name: volume for volume in lvm.read(self.vg).tagged(TAG) if volume.pool == self.pool}
@@ -97,6 +98,15 @@ class ThinStore(Store):
 
     def mount_source(self, name: str) -> tuple[str, tuple[str, ...]]:
         return lvm_report.path(self.vg, name), ()
+
+    def differences(self, old: str | None, new: str) -> list[tuple[int, int]] | None:
+        """The pool's own map says it."""
+        ids = lvm.thin_ids(self.vg)
+        for name in filter(None, (old, new)):
+            if name not in ids:
+                raise NotFound(f"there is no thin volume {self.vg}/{name}")
+        found = thin_delta.Pool(self.vg, self.pool, self._marks)
+        return found.differences(None if old is None else ids[old], ids[new])
 
     def devices(self, name: str) -> list[str]:
         path = lvm_report.path(self.vg, name)

@@ -16,6 +16,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import keys
 from ansible_collections.stateless.linux.plugins.module_utils._directory import published
 from ansible_collections.stateless.linux.plugins.module_utils._directory.session import Login, Session, connect
 from ansible_collections.stateless.linux.plugins.module_utils._image import (
@@ -30,6 +31,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._plan import Outco
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot import manifest as snapshots
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot.manifest import Snapshot
+from ansible_collections.stateless.linux.tests.unit.blocks.world import block
 from ansible_collections.stateless.linux.tests.unit.directory.served import TREE, Directory
 from ansible_collections.stateless.linux.tests.unit.image.laid import a_server, a_tree, put_on_record
 
@@ -94,6 +96,10 @@ class Site:
             put_on_record(self.server, serial)
             names = [f"boot/{name}-6.1.{serial}" for name in ("vmlinuz", "initrd.img")]
             a_tree(self.place / "trees" / str(serial), *names, "etc/motd")
+            volume = pathlib.Path(self.server.root, "volumes", f"kiosk.{serial}.img")
+            volume.parent.mkdir(parents=True, exist_ok=True)
+            volume.write_bytes(b"".join(map(block, (1, serial, 30 + serial, 0, 20))))
+        keys.state(self.server, ["first"], check=False)
 
     def login(self) -> Login:
         return self.directory.login("publishers", "paul")
@@ -101,8 +107,15 @@ class Site:
     def follower(self, login: Login | None = None) -> published.Directory:
         return published.Directory(lambda: connect(login or self.login()), TREE)
 
-    def publish(self, serial: int, channel: str | None = None, check: bool = False, **more: t.Any) -> Outcome:
-        wanted = state.Wanted(serial, ["ram"], channel, **more)
+    def publish(
+        self,
+        serial: int,
+        channel: str | None = None,
+        check: bool = False,
+        formats: t.Sequence[str] = ("ram",),
+        **more: t.Any,
+    ) -> Outcome:
+        wanted = state.Wanted(serial, formats, channel, **more)
         return state.present(self.server, "kiosk", wanted, check, self.follower())
 
     def point(self, serial: int, channel: str | None = None) -> Outcome:
@@ -163,11 +176,16 @@ class Site:
     def keep(self) -> None:
         """Remember what is published now, for :meth:`restore`."""
         shutil.copytree(self.server.www, self.place / "kept")
+        if os.path.isdir(self.server.blocks_records("kiosk")):
+            shutil.copytree(self.server.blocks_records("kiosk"), self.place / "kept-records")
 
     def restore(self) -> None:
         """Have published what was when :meth:`keep` was called, in files, and so in the directory."""
         shutil.rmtree(self.server.www)
         shutil.copytree(self.place / "kept", self.server.www)
+        if os.path.isdir(self.place / "kept-records"):
+            shutil.rmtree(self.server.blocks_records("kiosk"))
+            shutil.copytree(self.place / "kept-records", self.server.blocks_records("kiosk"))
         self.directory.clear()
         self.point(1)
 

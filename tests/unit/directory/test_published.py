@@ -256,11 +256,12 @@ BEGUN = {"stable": 1}
 
 def begin(site: Site) -> None:
     site.publish(1, "stable")
-    site.publish(2)
+    site.publish(2, formats=["ram", "blocks"])
 
 
 WORK: dict[str, t.Callable[[Site], Outcome]] = {
     "publish": lambda site: site.publish(3, "stable"),
+    "publish blocks": lambda site: site.publish(3, "stable", formats=["blocks"]),
     "new channel": lambda site: site.point(2, "testing"),
     "move": lambda site: site.point(2, "stable"),
     "remove": lambda site: site.withdraw(None, "stable"),

@@ -21,6 +21,18 @@ class LocalServer(Server):
     def change_lock(self, protosystem: str) -> str:
         return os.path.join(self.state, f"{protosystem}.change")
 
+    @property
+    def keys(self) -> str:
+        return os.path.join(self.state, "keys")
+
+    @property
+    def trusted_keys(self) -> str:
+        return os.path.join(self.state, "trusted-keys")
+
+    @property
+    def keys_lock(self) -> str:
+        return os.path.join(self.state, "keys.lock")
+
 
 def a_server(tmp_path: pathlib.Path) -> Server:
     """A server that has the protosystem kiosk, of which there is nothing yet."""
@@ -44,7 +56,7 @@ def a_snapshot(serial: int = 3) -> Snapshot:
         size=1,
         used=1,
         uuid="f38f9dd8-5eae-54e5-941b-688c1701bbb5",
-        digest=f"sha256:{serial}",
+        digest=f"sha256:{serial:064x}",
     )
 
 
@@ -56,7 +68,7 @@ def an_image(serial: int = 3, *formats: str) -> Image:
         created="2026-11-23T00:00:00+00:00",
         kernel="6.1",
         os={"id": "debian"},
-        digest=f"sha256:{serial}",
+        digest=f"sha256:{serial:064x}",
         formats={name: settings[name] for name in formats or ("ram",)},
         files={"vmlinuz": {"size": 1, "sha256": "0"}},
     )

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the stateless.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a file's content is on its filesystem's device: FIEMAP (linux/fiemap.h, Documentation/filesystems/fiemap)."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import struct
+import typing as t
+
+_FIEMAP = 0xC020660B
+_HEAD = struct.Struct("=QQIIII")
+_EXTENT = struct.Struct("=QQQQQIIII")
+_AT_ONCE = 200
+_SYNC, _LAST = 1, 1
+#: unknown, delayed, encoded, encrypted, not aligned, inline, tail, unwritten
+_USELESS = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
+
+
+class Extent(t.NamedTuple):
+    """Bytes of a file, and where they are, in bytes."""
+
+    logical: int
+    physical: int
+    length: int
+
+
+def extents(file: int) -> list[Extent] | None:
+    """The extents of the open *file* that are plain content at a known place; None: its filesystem cannot say."""
+    found: list[Extent] = []
+    start = 0
+    while True:
+        buffer = bytearray(_HEAD.pack(start, 2**64 - 1 - start, _SYNC, 0, _AT_ONCE, 0) + bytes(_EXTENT.size * _AT_ONCE))
+        try:
+            fcntl.ioctl(file, _FIEMAP, buffer)
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL):
+                return None
+            raise
+        mapped = _HEAD.unpack_from(buffer)[3]
+        for number in range(mapped):
+            logical, physical, length, _r1, _r2, flags, *_r3 = _EXTENT.unpack_from(
+                buffer, _HEAD.size + _EXTENT.size * number
+            )
+            if not flags & _USELESS:
+                found.append(Extent(logical, physical, length))
+            if flags & _LAST:
+                return found
+            start = logical + length
+        if not mapped:
+            return found
