@@ -6,7 +6,8 @@
 Steps that only read the sources run in a copy of the collection (what git tracks or would track): some tools
 refuse to follow the link that makes a clone a collection, and nobody's half-typed file changes under them.
 Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
-every two processors, since its machines boot beside each other, and at most three (JOBS=N: so many), each in a process of its own.
+every two processors, since its machines boot beside each other, and at most three (JOBS=N: so many), each in a
+process of its own.
 """
 
 from __future__ import annotations

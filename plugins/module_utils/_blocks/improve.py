@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import typing as t
 
 from .._errors import NotFound
+from .._files import remove
 from .._room import room_for
 from .held import Holder
 from .manifest import PackFile
@@ -54,10 +56,17 @@ class Improving:
         table = self.place.table(own)
         self._holder = Holder(self.place.index(self._manifest), self.volume)
         with room_for(f"blocks of {self.place.protosystem} {self.serial}", self.place.public):
-            instead = self._again(own, table.frames)
+            instead = self._smaller(own, self._again(own, table.frames))
             against = [frame for frame in table.frames if frame.references]
             more = [self._plain(against)] if against else []
         switch(self.place, {own.file: instead}, more, self.sign)
+
+    def _smaller(self, own: PackFile, made: PackFile) -> PackFile:
+        """What cannot be compressed may come out larger."""
+        if made.size < own.size or made.file == own.file:
+            return made
+        remove(os.path.join(self.place.public, made.file))
+        return own
 
     def _is_own(self, pack: PackFile) -> bool:
         return pack.file.startswith(f"{self.serial}-")

@@ -212,4 +212,6 @@ class Publication:
 
 def own_bytes(made: Manifest) -> int:
     """Bytes of the pack that was made for a serial: what a client fetches that is one version behind."""
-    return next((pack.size for pack in made.packs if pack.file.startswith(f"{made.serial}-")), 0)
+    step = made.step()
+    own = [step] if step is not None else [one for one in made.packs if one.file.startswith(f"{made.serial}-")]
+    return sum(one.size for one in own)

@@ -20,7 +20,7 @@ from .._plan import Plan, Step
 from .._volumes import filesystem as filesystems
 from .._volumes.lvm_values import show_size
 from . import container
-from .record import DEFAULT_CHANNEL, Record, find, names
+from .record import DEFAULT_CHANNEL, Record, find
 from .sources import Source
 
 if t.TYPE_CHECKING:
@@ -128,38 +128,6 @@ def tidy(server: Server, name: str) -> None:
 def new_volume(name: str) -> str:
     """The volume of a protosystem in the making."""
     return f"{name}.new"
-
-
-def information(server: Server, store: Store, name: str | None) -> list[dict[str, t.Any]]:
-    """All protosystems, or the one *name* (none if it does not exist), as modules return them."""
-    if name is not None:
-        check_name("name", name)
-    volumes = store.volumes()
-    found = []
-    for known in names(server):
-        record = find(server, known)
-        if record is not None and name in (None, known):
-            volume = volumes.get(known)
-            found.append(described(server, record, volume.size if volume else None))
-    return found
-
-
-def described(server: Server, record: Record, size: int | None) -> dict[str, t.Any]:
-    """A protosystem as modules return it. *size*: bytes of its volume."""
-    where = server.protosystem_mount(record.name)
-    mounted = is_mounted(where)
-    return {
-        "name": record.name,
-        "filesystem": record.filesystem,
-        "size": size,
-        "used": shutil.disk_usage(where).used if mounted else None,
-        "path": where,
-        "mounted": mounted,
-        "booted": container.booted(record.name),
-        "created": record.created,
-        "default_channel": record.default_channel,
-        "source": dict(record.source),
-    }
 
 
 def expected(server: Server, wanted: Wanted) -> dict[str, t.Any]:

@@ -14,7 +14,7 @@ from .._files import remove
 from .._mounts import mounted_from, plan_unmounted
 from .._names import check_name
 from .._plan import Outcome, Plan, Step
-from .._protosystem import container
+from .._protosystem import container, describe
 from .._protosystem import record as records
 from .._protosystem import state as protosystems
 from .._volumes.choose import open_store
@@ -89,7 +89,7 @@ def _beside(first: Plan, plan: Plan) -> Plan:
 
 def information(server: Server, name: str | None, store: Store | None = None) -> list[dict[str, t.Any]]:
     """All protosystems, or the one *name*, with the serials of their snapshots."""
-    found = protosystems.information(server, store or open_store(server), name)
+    found = describe.information(server, store or open_store(server), name)
     return [{**one, "snapshots": [snapshot.serial for snapshot in snapshots(server, one["name"])]} for one in found]
 
 

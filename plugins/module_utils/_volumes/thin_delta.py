@@ -16,7 +16,7 @@ import dataclasses
 import os
 import subprocess
 import typing as t
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from .._command import CommandFailed, find, run, search_path
 from .._errors import InUse, StatelessError

@@ -67,6 +67,24 @@ EFFECTS = _Effects()
 sys.addaudithook(EFFECTS.hook)
 
 
+def killed(at: int, work: t.Callable[[], object]) -> bool:
+    """Do *work* in a process that is killed instead of its change number *at*; return whether it came so far.
+
+    Changes of the directory count if :func:`audit` was called.
+    """
+
+    def instead(seen: int) -> None:
+        if seen == at:
+            os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException), EFFECTS.watched(instead):
+            work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
 class Site:
     """A server with snapshots of kiosk, whose runs say in the directory what they publish."""
 
@@ -196,18 +214,8 @@ class Site:
             work(self)
 
     def kill(self, at: int, work: t.Callable[[Site], object]) -> bool:
-        """Do *work* in a process that is killed instead of its change number *at*; return whether it came so far."""
-
-        def instead(seen: int) -> None:
-            if seen == at:
-                os._exit(9)
-
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException), EFFECTS.watched(instead):
-                work(self)
-            os._exit(0)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        """See :func:`killed`."""
+        return killed(at, lambda: work(self))
 
     def rest(self) -> list[str]:
         """What killed runs have left."""
@@ -235,6 +243,12 @@ def _audited(name: str) -> t.Callable[..., None]:
     return method
 
 
+def audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what changes the directory count twice: before it is done, and after."""
+    for name in _CHANGES:
+        monkeypatch.setattr(Session, name, _audited(name))
+
+
 @pytest.fixture
 def site(directory: Directory, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose snapshots are directories: volumes and mounts are molecule's. All else is real."""
@@ -259,6 +273,5 @@ def laid(directory: Directory, place: pathlib.Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ram.Ram, "check", lambda self: None)
     # Who is killed loses nothing that was written: only a machine without power does, which cannot be tried here.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    for name in _CHANGES:
-        monkeypatch.setattr(Session, name, _audited(name))
+    audit(monkeypatch)
     return made

@@ -8,6 +8,7 @@ Run on the first directory, as root. Arguments: the URI and the file to trust it
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ SUFFIX = "o=stateless"
 CLIENTS, GROUPS = f"ou=clients,{SUFFIX}", f"ou=groups,{SUFFIX}"
 PC1 = f"cn=pc1,{CLIENTS}"
 MAC = "52:54:00:ab:cd:01"
+#: Seconds that the journal may take to have what slapd has said.
+PATIENCE = 60.0
 #: Every kind of search that is made of the directory, with what it must find.
 SEARCHES = {
     f"(macAddress={MAC})": ["pc1"],
@@ -99,16 +102,22 @@ def names(root: t.Any) -> set[str]:
     return {dn for dn, _attributes in root.search_s(SUFFIX, ldap.SCOPE_SUBTREE, attrlist=["1.1"])}
 
 
-def unindexed(root: t.Any, filters: t.Iterable[str]) -> int:
+def unindexed(root: t.Any, filters: t.Collection[str]) -> int:
     """How often slapd's log says that a search had no index."""
-    mark = time.strftime("%Y-%m-%d %H:%M:%S")
-    time.sleep(1.1)
-    for filter_ in filters:
+    mark = secrets.token_hex(8)
+    # Before and after, a search for what only this run looks for: in the log, what is between them is what is meant.
+    for filter_ in (f"(cn=from-{mark})", *filters, f"(cn=to-{mark})"):
         searched(root, filter_)
-    time.sleep(0.5)
-    log = subprocess.run(["journalctl", "--unit=slapd", f"--since={mark}"], capture_output=True, text=True, check=True)
-    check("searches in the log", "SRCH base=" in log.stdout, True)
-    return log.stdout.count("not indexed")
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        log = subprocess.run(["journalctl", "--unit=slapd"], capture_output=True, text=True, check=True).stdout
+        _before, begun, after = log.partition(f'filter="(cn=from-{mark})"')
+        between, ended, _after = after.partition(f'filter="(cn=to-{mark})"')
+        if begun and ended:
+            check("all searches are in the log", between.count("SRCH base=") > len(filters), True)
+            return between.count("not indexed")
+        time.sleep(0.2)
+    raise SystemExit(f"the journal does not have the searches of {mark} after {PATIENCE} seconds")
 
 
 def renamed(root: t.Any, uri: str, trusted: str) -> None:

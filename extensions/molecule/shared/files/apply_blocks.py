@@ -7,7 +7,9 @@ Runs as root on the server. From nothing to the first serial, and on to each nex
 Each result is compared, byte for byte, with the snapshot's volume, and has the kernel and initrd that its manifest
 names. Ends with 1 if anything differs.
 
-    python3 apply_blocks.py PROTOSYSTEM DIRECTORY
+    python3 apply_blocks.py PROTOSYSTEM DIRECTORY [--client]
+
+--client: the role client was applied to the protosystem, so that its root has to trust the server's keys.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose im
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.filesystem import read_only
 
 
-def step(name: str, work: str, client: str, own: int | None, serial: int) -> str:
-    """Bring a client from one serial to another; return the file that has it."""
+def step(name: str, work: str, client: str, own: int | None, serial: int, *, trusting_root: bool) -> None:
+    """Bring a client from one serial to another, and look at what it has."""
     server = load()
     local = Local(name, os.path.join(work, client))
     site = Site([f"{server.url}/images/{name}/blocks"])
@@ -51,12 +53,11 @@ def step(name: str, work: str, client: str, own: int | None, serial: int) -> str
         update = Update(site, local, serial, root, volume, trusting(name, server.trusted_keys))
         made = update.run(stack.enter_context(Volume(target, writable=True)), work)
     print(json.dumps({"from": own, "to": serial, "requests": site.requests, "bytes": site.bytes}), flush=True)
-    check(name, serial, target, made)
-    return target
+    check(name, serial, target, made, trusting_root=trusting_root)
 
 
-def check(name: str, serial: int, target: str, root: Root) -> None:
-    """Compare with the volume of the snapshot, and look for the kernel."""
+def check(name: str, serial: int, target: str, root: Root, *, trusting_root: bool) -> None:
+    """Compare with the volume of the snapshot, and look for the kernel, and the keys that the role client brings."""
     store, volume = open_store(load()), volume_name(name, serial)
     path = store.attach(volume)
     try:
@@ -71,6 +72,10 @@ def check(name: str, serial: int, target: str, root: Root) -> None:
             content = pathlib.Path(tree, file.path).read_bytes()
             if (len(content), hashlib.sha256(content).hexdigest()) != (file.size, file.sha256):
                 sys.exit(f"serial {serial} has another {file.path} than its manifest says")
+        if trusting_root:
+            own = pathlib.Path(tree, "etc/stateless/trusted-keys").read_bytes()
+            if own != pathlib.Path(load().trusted_keys).read_bytes():
+                sys.exit(f"a client that runs serial {serial} trusts others than this server")
 
 
 def ask(name: str) -> None:
@@ -87,18 +92,19 @@ def ask(name: str) -> None:
                 sys.exit(f"the web server answers {got} for {file}")
 
 
-def main(name: str, work: str) -> None:
+def main(name: str, work: str, *options: str) -> None:
     """See above."""
+    trusting_root = "--client" in options
     os.makedirs(work)
     try:
         own = None
         serials = blocks.serials(load(), name)
         for serial in serials:
-            step(name, work, "old", own, serial)
+            step(name, work, "old", own, serial, trusting_root=trusting_root)
             own = serial
         ask(name)
         if len(serials) > 1:
-            step(name, work, "new", None, serials[-1])
+            step(name, work, "new", None, serials[-1], trusting_root=trusting_root)
         print(json.dumps({"serials": serials}))
     finally:
         shutil.rmtree(work)

@@ -42,12 +42,15 @@ class Own:
     def good(self) -> bool:
         """Whether it is there, not about to expire, and for all names."""
         there = os.path.exists(self.server) and os.path.exists(self.authority)
-        if not there or os.path.exists(self._work):  # the rest of a killed run
+        if not there or os.path.exists(self._work):  # the rest of a killed run, which may not have told slapd
             return False
         return not self._expires() and self._names() >= {_alternative(name).lower() for name in self.names}
 
     def make(self) -> None:
-        """Make it; the authority as well, if there is none, which clients have to be told then."""
+        """Make it; the authority as well, if there is none, which clients have to be told then.
+
+        It counts as made only once :meth:`told` was called, too: slapd goes on with what it has read.
+        """
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
         work = self._work
         shutil.rmtree(work, ignore_errors=True)
@@ -58,8 +61,13 @@ class Own:
             # The public half may be missing after a run that was killed.
             write(self.authority, run(["openssl", "x509", "-in", self._secret]))
             self._make_server(work)
-        finally:
+        except BaseException:
             shutil.rmtree(work)
+            raise
+
+    def told(self) -> None:
+        """Slapd has been told to read it."""
+        shutil.rmtree(self._work)
 
     def _make_authority(self, work: str) -> None:
         key, certificate = os.path.join(work, "key"), os.path.join(work, "certificate")

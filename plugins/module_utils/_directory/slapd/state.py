@@ -169,6 +169,7 @@ def _tls(draft: Draft, settings: Settings) -> None:
     draft.step(f"make a certificate for {', '.join(tls.own.names)}", tls.own.make)
     # Written also if it was the same before: slapd reads the files when it is told their names.
     draft.change(_CONFIG, found, wanted)
+    draft.step("have slapd use it", tls.own.told)
 
 
 def _server_id(draft: Draft, found: Raw, number: int) -> None:
