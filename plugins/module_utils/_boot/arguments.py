@@ -55,8 +55,12 @@ def client_arguments(name: str, arguments: t.Sequence[str], host_name: bool) -> 
     :arg arguments: its own.
     :arg host_name: its name is to be its host name, too, if it can be one.
     """
-    named = [f"systemd.hostname={name}"] if host_name and _HOST_NAME.fullmatch(name) else []
-    return [*named, *arguments, client_argument(name)]
+    return [*(host_name_argument(name) if host_name else ()), *arguments, client_argument(name)]
+
+
+def host_name_argument(name: str) -> list[str]:
+    """The argument that gives a host its name (systemd(1)); none, if it cannot be one."""
+    return [f"systemd.hostname={name}"] if _HOST_NAME.fullmatch(name) else []
 
 
 def client_argument(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .._blocks.boot import Boot
-from .._boot.arguments import check_arguments
+from .._boot.arguments import check_arguments, host_name_argument
 from . import volumes
 from .boot_partition import TRIAL
 from .entries import Entry
@@ -17,6 +17,8 @@ from .entries import Entry
 ENTRY = "stateless.entry="
 #: What an installer that came over the network hands on of its own command line.
 _HANDED_ON = ("console=", "stateless.client=", "systemd.hostname=")
+#: Names that a host has if nothing gave it one (os-release(5), DEFAULT_HOSTNAME).
+_NO_NAMES = ("", "(none)", "localhost", "linux", "fedora")
 #: How a root is mounted, by its filesystem (docs/blocks-format.md).
 MOUNT = {"ext4": "ro", "xfs": "ro,norecovery,nouuid"}
 #: A machine that hangs is restarted by its watchdog, if it has one (systemd(1)); and nobody mounts the boot partition
@@ -57,3 +59,13 @@ def own_arguments(line: str) -> list[str]:
     entries = [number for number, word in enumerate(words) if word.startswith(ENTRY)]
     own = words[entries[-1] + 1 :] if entries else [word for word in words if word.startswith(_HANDED_ON)]
     return check_arguments("the kernel's command line", own)
+
+
+def named(own: t.Sequence[str], host: str) -> list[str]:
+    """What is the machine's own, with its name: from the disk, it starts before it has a network that could tell.
+
+    :arg host: the name that it has now.
+    """
+    if any(word.startswith("systemd.hostname=") for word in own) or host in _NO_NAMES:
+        return list(own)
+    return [*host_name_argument(host), *own]

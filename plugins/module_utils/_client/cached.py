@@ -153,7 +153,8 @@ class _Cached:
 
     def install(self) -> int:
         options = self.options
-        own = [*arguments.own_arguments(self.here.line), *check_arguments("argument", options.argument)]
+        own = arguments.named(arguments.own_arguments(self.here.line), os.uname().nodename)
+        own += check_arguments("argument", options.argument)
         state = None
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
