@@ -203,13 +203,13 @@ def test_a_command_line_hands_on_what_is_the_machines_own() -> None:
     assert arguments.own_arguments(line) == ["console=ttyS0", "stateless.client=pc1"]
     network = "initrd=initrd root=nfs4:1.2.3.4:/x ro ip=dhcp console=ttyS0 systemd.hostname=pc1 stateless.client=pc1"
     assert arguments.own_arguments(network) == ["console=ttyS0", "systemd.hostname=pc1", "stateless.client=pc1"]
+    assert arguments.generation(network) is None
 
 
 def test_a_machine_takes_its_name_to_its_disk() -> None:
     assert arguments.named(["quiet"], "pc1") == ["systemd.hostname=pc1", "quiet"]
     for own, host in ((["systemd.hostname=pc2"], "pc1"), (["quiet"], "localhost"), (["quiet"], "no_name_for_systemd")):
         assert arguments.named(own, host) == own
-    assert arguments.generation(network) is None
 
 
 # -- files
