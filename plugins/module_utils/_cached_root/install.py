@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
-from .. import _mounts
+from .. import _files, _mounts
 from .._blocks.local import Local
 from .._blocks.update import Update
 from .._command import run, run_json
@@ -39,6 +40,8 @@ class Wanted:
     vg: str = VG
     #: the label that the image finds its state by
     label: str = _LABEL
+    #: files that state has from the beginning, by path: their content, for root alone
+    kept: t.Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +125,7 @@ def act(machine: Machine, planned: Planned) -> Staged:
     progress.step(f"install {'systemd-boot' if planned.uefi else 'GRUB'}")
     loader.install(planned.uefi, found.device.path, esp.path, boots.path)
     with _mounts.view(state, "ext4", ("rw",)) as where:
+        keep(where, wanted.kept)
         installed = dataclasses.replace(
             machine,
             vg=wanted.vg,
@@ -142,6 +146,16 @@ def _make_state(vg: str, device: str, label: str) -> None:
     signatures = run_json(["wipefs", "--json", "--no-act", "--", device])["signatures"]
     if "ext4" not in [one["type"] for one in signatures]:
         run(["mkfs.ext4", "-q", "-F", "-L", label, "-m", "0", device])
+
+
+def keep(state: str, files: t.Mapping[str, bytes]) -> None:
+    """Have files in the state that is mounted at *state*, by path; root alone may read them."""
+    for path, content in files.items():
+        target = state + path
+        # like the directories of the image, which the service takes over with all that is in them
+        os.makedirs(os.path.dirname(os.path.dirname(target)), exist_ok=True)
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        _files.write(target, content, 0o600)
 
 
 def check_size(option: str, value: int) -> int:

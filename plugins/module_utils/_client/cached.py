@@ -25,6 +25,7 @@ from .._command import CommandFailed, run
 from .._errors import Busy, InUse, InvalidValue, StatelessError
 from .._names import check_serial
 from .._volumes.lvm_values import check_vg_name, parse_size
+from . import identity
 from .ask import ask, within
 from .machine import look
 from .places import Places
@@ -159,7 +160,8 @@ class _Cached:
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
         vg = check_vg_name("vg", options.vg)
-        wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg)
+        kept = identity.kept(self.places)
+        wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg, kept=kept)
         machine = self.here.made(vg, own, lambda: "")
         planned = install.plan(machine, wanted)
         if options.check:

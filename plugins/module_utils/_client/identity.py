@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
 from .._directory.session import Login
 from .._directory.tree import Tree
 from .._errors import StatelessError
-from .places import CREDENTIAL, Places
+from .places import CREDENTIAL, KEPT, Places
 
 _ROOT = "only root can log in as this machine"
 
@@ -56,3 +57,16 @@ def _password(places: Places) -> str | None:
         except FileNotFoundError:
             continue
     return None
+
+
+def kept(places: Places) -> dict[str, bytes]:
+    """What this machine logs in with, for its state: by path, the content of files that root alone may read.
+
+    What is the image's own, or what a virtual machine's host gives at each boot, is not the machine's to keep.
+    """
+    found = {}
+    for source in (*places.certificate, *places.own_passwords):
+        path = source[len(places.root) :]
+        with contextlib.suppress(FileNotFoundError), open(source, "rb") as stream:
+            found.setdefault(KEPT if source in places.own_passwords else path, stream.read())
+    return found

@@ -11,6 +11,8 @@ import typing as t
 
 #: The name of the systemd credential (systemd.exec(5)) with the client's password.
 CREDENTIAL = "stateless.password"
+#: Where a machine with state keeps it.
+KEPT = f"/etc/credstore/{CREDENTIAL}"
 SETTINGS = "/etc/stateless/client.json"
 #: A directory with ``client.crt`` and ``client.key``, which only root can read.
 IDENTITY = "/etc/stateless/identity"
@@ -45,6 +47,11 @@ class Places:
         given = self.environment.get("CREDENTIALS_DIRECTORY", "")
         fixed = ("/run/credentials/@system", "/etc/credstore", "/run/credstore", "/usr/lib/credstore")
         return [os.path.join(place, CREDENTIAL) for place in ([given] if given else map(self.of, fixed))]
+
+    @property
+    def own_passwords(self) -> list[str]:
+        """Where somebody who gave this machine a password has put it; the first counts."""
+        return [self.of(KEPT), self.of(f"/run/credstore/{CREDENTIAL}")]
 
     @property
     def known(self) -> str:

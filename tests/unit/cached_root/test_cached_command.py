@@ -10,12 +10,12 @@ import pathlib
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._cached_root import health, say
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root import health, install, say
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.entries import Entry
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.plan import Situation
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.room import Pool
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.volumes import Root, Roots
-from ansible_collections.stateless.linux.plugins.module_utils._client import command
+from ansible_collections.stateless.linux.plugins.module_utils._client import command, identity
 from ansible_collections.stateless.linux.plugins.module_utils._client.places import Places
 from ansible_collections.stateless.linux.plugins.module_utils._client.words import Status
 
@@ -57,6 +57,21 @@ def test_what_cannot_work_is_refused_with_its_name(
 ) -> None:
     assert command.run(arguments, places) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_machine_takes_to_its_disk_what_it_logs_in_with(places: Places, tmp_path: pathlib.Path) -> None:
+    assert identity.kept(places) == {}
+    for path, text in (("run/credstore/stateless.password", "s3cret"), ("etc/stateless/identity/client.key", "key")):
+        file = pathlib.Path(places.root, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    kept = identity.kept(places)
+    assert kept == {"/etc/stateless/identity/client.key": b"key", "/etc/credstore/stateless.password": b"s3cret"}
+    install.keep(str(tmp_path / "state"), kept)
+    secret = tmp_path / "state/etc/credstore/stateless.password"
+    assert secret.read_bytes() == b"s3cret"
+    assert (secret.stat().st_mode & 0o777, secret.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert "s3cret" not in repr(install.Wanted("/dev/sda", ("lab", 1), kept=kept))
 
 
 def test_wrong_usage(places: Places, capsys: Capture) -> None:
