@@ -9,7 +9,8 @@ the update that is run next has to succeed. Ends with 1 if anything was wrong.
     python3 cuts.py LAB NAME CUTS SERIAL,SERIAL,... [OPTION ...]
 
 NAME is a client of LAB that runs a good root; it goes from one of the serials to the next, all of which boot. With more
-of them than a client keeps, each has to be fetched. OPTION is what the lab's command ``client`` needs to power it on again. STATELESS_SEED repeats a run's random numbers.
+of them than a client keeps besides, each has to be fetched. OPTION is what the lab's command ``client`` needs to power
+it on again. STATELESS_SEED repeats a run's random numbers.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def main() -> int:
         if number % 2 == 0:
             what = "update"
             moment = chance.uniform(0, span)
-            with subprocess.Popen(client.command(update), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as begun:
+            with subprocess.Popen(
+                client.command(update), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as begun:
                 time.sleep(moment)
                 client.cut()
                 begun.kill()
@@ -99,9 +102,16 @@ def main() -> int:
         own = next(root for root in disk["roots"] if root["runs"])
         checked = json.loads(client.ask("stateless verify --json", fails=True))
         after = json.loads(client.ask(update, fails=True) or "{}")
-        said = f"{what} {before} to {target}, cut after {moment:.1f} s: runs {runs}, {own['state']}, {checked['differing']} blocks differ"
+        differing = checked["differing"]
+        said = f"{what} {before} to {target}, cut after {moment:.1f} s: "
+        said += f"runs {runs}, {own['state']}, {differing} blocks differ"
         print(f"{number + 1}: {said}; then {after}", flush=True)
-        if runs not in (before, target) or own["state"] != "good" or checked["differing"] or after.get("serial") != target:
+        if (
+            runs not in (before, target)
+            or own["state"] != "good"
+            or checked["differing"]
+            or after.get("serial") != target
+        ):
             wrong.append(said)
     print("\n".join(["wrong:", *wrong] if wrong else [f"{cuts} cuts, and a whole root each time"]))
     return 1 if wrong else 0
