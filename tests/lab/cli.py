@@ -89,10 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     text = "a DHCP server beside the server, at 10.77.N.3, that gives addresses and knows nothing of booting"
     up.add_argument("--site-dhcp", action="store_true", help=text)
 
-    client = add("client", "power a client on; it boots from the network, then from its disk", "lab", "name")
+    client = add("client", "power a client on; it boots from the network, or else from its disk", "lab", "name")
     client.add_argument("--mac", default="", help="default: 52:54:00:77:N:INDEX")
     client.add_argument("--memory", type=_mebibytes, default=1024, metavar="MIB", help="default 1024")
     client.add_argument("--uefi", action="store_true", help="OVMF and TFTP; default: BIOS and QEMU's iPXE")
+    text = "boot from the disk, and from the network if that does not boot"
+    client.add_argument("--disk-first", action="store_true", help=text)
     text = "a disk: blank, or an ext4 filesystem of that label"
     client.add_argument("--disk", type=_disk, action="append", default=[], metavar="SIZE[:LABEL]", help=text)
     until = client.add_mutually_exclusive_group()
@@ -143,7 +145,7 @@ def _act(options: argparse.Namespace) -> None:
         base = options.base or ("server" if options.server == "vm" else "plain")
         control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
     elif command == "client":
-        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.cut)
+        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.cut, options.disk_first)
         if options.cut:
             control.cut(lab, options.name, options.cut)
         elif options.wait:

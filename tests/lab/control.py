@@ -144,7 +144,14 @@ def down(name: str) -> None:
 
 
 def client(
-    name: str, client_name: str, mac: str, memory: int, uefi: bool, disks: list[str], burst: int | None = None
+    name: str,
+    client_name: str,
+    mac: str,
+    memory: int,
+    uefi: bool,
+    disks: list[str],
+    burst: int | None = None,
+    disk_first: bool = False,
 ) -> tuple[Lab, Host]:
     """Power a client on: a new one, or one that is off. See :func:`machine.start` for *burst*."""
     lab = state.get(name)
@@ -159,6 +166,7 @@ def client(
         index = old.index if old else 1 + max((host.index for host in hosts), default=0)
         host = Host(name, client_name, "client", index, mac.lower() or lab.mac(index), memory=memory, uefi=uefi)
         host.disks = disks
+        host.disk_first = disk_first
         if any(host.mac == other.mac and other.name != client_name for other in hosts):
             raise LabError(f"--mac: another host of lab {name} has {host.mac}")
         host.save()

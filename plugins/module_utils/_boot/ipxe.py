@@ -19,6 +19,8 @@ from .arguments import client_argument
 
 _SERIAL = re.compile(r"^set stateless-serial ([1-9][0-9]*)$", re.MULTILINE)
 _ARGUMENTS = re.compile(r"^# kernel_arguments:((?: \S+)*)$", re.MULTILINE)
+#: Go on to the next boot device. To UEFI (2.10, 3.1.1), that is what follows a failure: after a success, it shows its menu.
+_NEXT_DEVICE = ("exit 1", "")
 #: What is not shown on a client's screen, since iPXE would take it for a setting, an operator or an option.
 _UNSAID = re.compile(r"[^A-Za-z0-9 .,:;=()/_-]|(?<!\S)-")
 
@@ -71,8 +73,7 @@ def disk_script(protosystem: str, serial: int, extra: t.Sequence[str]) -> str:
             f"# stateless.linux: serial {serial} of {protosystem}, format blocks",
             " ".join(["# kernel_arguments:", *extra]),
             f"echo {protosystem} {serial} (blocks): going on to the next boot device",
-            "exit",
-            "",
+            *_NEXT_DEVICE,
         ]
     )
 
@@ -117,7 +118,7 @@ def default_script(boot: Boot | None) -> str:
     """The script of machines that have none of their own. None: they are not booted from here."""
     if boot is not None:
         return "\n".join([*_begin(None), *_boots(boot, "../images")])
-    end = ["echo ${netX/mac} is not a client of this server: going on to the next boot device", "exit", ""]
+    end = ["echo ${netX/mac} is not a client of this server: going on to the next boot device", *_NEXT_DEVICE]
     return "\n".join([*_begin(None), *end])
 
 

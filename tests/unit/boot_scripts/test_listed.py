@@ -61,7 +61,7 @@ def test_a_client_is_sent_to_its_channel_with_its_name(tmp_path: pathlib.Path) -
 def test_whoever_is_no_client_goes_on_or_boots_what_is_said_for_all(tmp_path: pathlib.Path) -> None:
     server = local(tmp_path)
     run(server)
-    assert tree(server)["default.ipxe"].splitlines()[-1] == "exit"
+    assert tree(server)["default.ipxe"].splitlines()[-1] == "exit 1"
     others = {"protosystem": "kiosk", "channel": "stable", "format": "ram", "arguments": ["quiet"]}
     run(server, others=others)
     assert tree(server)["default.ipxe"].splitlines()[2:5] == [

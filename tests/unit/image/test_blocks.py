@@ -219,7 +219,7 @@ def test_clients_get_what_is_published(kiosk: Kiosk) -> None:
     found = state.information(kiosk.server, "kiosk", 2)["images"]
     assert [one["formats"] for one in found] == [second["formats"]]
     script = pathlib.Path(kiosk.server.image("kiosk", 2), "blocks.ipxe").read_text()
-    assert script.splitlines()[-1] == "exit"
+    assert script.splitlines()[-1] == "exit 1"
 
 
 def test_a_manifest_says_how_the_root_is_booted(kiosk: Kiosk) -> None:
