@@ -145,7 +145,8 @@ def _act(options: argparse.Namespace) -> None:
         base = options.base or ("server" if options.server == "vm" else "plain")
         control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
     elif command == "client":
-        control.client(lab, options.name, options.mac, options.memory, options.uefi, options.disk, options.cut, options.disk_first)
+        machine = (options.mac, options.memory, options.uefi, options.disk, options.cut, options.disk_first)
+        control.client(lab, options.name, *machine)
         if options.cut:
             control.cut(lab, options.name, options.cut)
         elif options.wait:

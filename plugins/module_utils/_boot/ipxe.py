@@ -19,7 +19,7 @@ from .arguments import client_argument
 
 _SERIAL = re.compile(r"^set stateless-serial ([1-9][0-9]*)$", re.MULTILINE)
 _ARGUMENTS = re.compile(r"^# kernel_arguments:((?: \S+)*)$", re.MULTILINE)
-#: Go on to the next boot device. To UEFI (2.10, 3.1.1), that is what follows a failure: after a success, it shows its menu.
+#: Go on to the next boot device: UEFI does so after a failure, and shows its menu after a success (2.10, 3.1.1).
 _NEXT_DEVICE = ("exit 1", "")
 #: What is not shown on a client's screen, since iPXE would take it for a setting, an operator or an option.
 _UNSAID = re.compile(r"[^A-Za-z0-9 .,:;=()/_-]|(?<!\S)-")
