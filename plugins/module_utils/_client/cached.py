@@ -28,10 +28,9 @@ from .._volumes.lvm_values import check_vg_name, parse_size
 from .ask import ask, within
 from .machine import look
 from .places import Places
+from .wanted import ASK, Wanted, assigned
 from .words import FAILED, SAME, UNKNOWN, shown
 
-#: Seconds to wait for the directory: for a connection and each answer, and altogether.
-_ASK = (5, 20)
 #: So many failures are told: each has at most 75 characters, and the directory takes 1024.
 _FAILED = 10
 #: Of the image (``cached_files.py``).
@@ -129,18 +128,6 @@ def here(places: Places, progress: Progress, **said: t.Any) -> Here:
     return Here(line, own, found, progress)
 
 
-def assigned(places: Places) -> Image:
-    """What the directory says that this machine should run.
-
-    :raises StatelessError: it says nothing that could be fetched, or cannot be asked.
-    """
-    wait, altogether = _ASK
-    answer = within(altogether, lambda: ask(places, look(places), wait)).known.answer
-    if answer.problem or answer.protosystem is None or answer.serial is None:
-        raise StatelessError(f"the directory says nothing that could be fetched: {answer.problem or answer.reason}")
-    return answer.protosystem, answer.serial
-
-
 class _Cached:
     def __init__(self, options: argparse.Namespace, places: Places) -> None:
         self.options = options
@@ -153,13 +140,14 @@ class _Cached:
 
     def install(self) -> int:
         options = self.options
-        own = [*arguments.own_arguments(self.here.line), *check_arguments("argument", options.argument)]
+        own = (*arguments.own_arguments(self.here.line), *check_arguments("argument", options.argument))
         state = None
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
         vg = check_vg_name("vg", options.vg)
-        wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg)
-        machine = self.here.made(vg, own, lambda: "")
+        should = self._wanted()
+        wanted = install.Wanted(options.disk, should.image, options.erase, state, vg)
+        machine = self.here.made(vg, should.own(own) or own, lambda: "")
         planned = install.plan(machine, wanted)
         if options.check:
             self._say({"plan": planned.as_text()}, planned.as_text())
@@ -175,23 +163,30 @@ class _Cached:
         return SAME
 
     def update(self) -> int:
-        image = self._wanted()
+        wanted = self._wanted()
         machine = self.here.cached()
+        image, own = wanted.image, wanted.own(machine.arguments)
+        restart = self.here.needs_restart(image, own)
         if self.options.check:
-            staged = stage.foreseen(machine, image, again=self.options.again)
+            staged = stage.foreseen(machine, image, again=self.options.again, own=own)
             text = {
                 Way.NOTHING: "runs, or is booted next, already",
                 Way.CANCEL: "would be booted next, instead of what is on trial",
                 Way.ENTRY: "is on the disk, and would be booted next",
                 Way.MAKE: f"would be fetched ({staged.fetched / 1e6:.1f} MB), and booted next",
             }[staged.way]
-            self._say(self._value(staged), f"{image[0]} {image[1]} {text}")
+            self._say(self._value(staged, restart), f"{image[0]} {image[1]} {text}")
             return SAME
         _low_priority()
-        return self._staged(stage.stage(machine, image, again=self.options.again), self.options.reboot)
+        staged = stage.stage(machine, image, again=self.options.again, own=own)
+        self._staged(staged, restart)
+        if self.options.reboot and restart:
+            run(["systemctl", "--no-block", "reboot"])
+        return SAME
 
     def rollback(self) -> int:
-        return self._staged(stage.rollback(self.here.cached(), self._named()), False)
+        staged = stage.rollback(self.here.cached(), self._named())
+        return self._staged(staged, self.here.needs_restart(staged.image, None))
 
     def verify(self) -> int:
         image = self._named() or self.here.running
@@ -244,7 +239,7 @@ class _Cached:
         wrong = health.failed_units(self.here.settings.health_ignored_units) + health.network()
         if not wrong and os.path.exists(self.places.settings):
             try:
-                wait, altogether = _ASK
+                wait, altogether = ASK
                 within(altogether, lambda: ask(self.places, look(self.places), wait))
             except StatelessError as error:
                 wrong.append(f"the directory: {error}")
@@ -255,34 +250,34 @@ class _Cached:
         serial = self.options.serial
         return None if serial is None else (self.here.protosystem(None), check_serial("serial", serial))
 
-    def _wanted(self) -> Image:
+    def _wanted(self) -> Wanted:
         """What should run: as the options say, or as the directory does."""
         if self.options.serial is not None:
-            return self.here.protosystem(self.options.protosystem), check_serial("serial", self.options.serial)
+            return Wanted(
+                (self.here.protosystem(self.options.protosystem), check_serial("serial", self.options.serial))
+            )
         self.here.progress.step("ask the directory")
         return assigned(self.places)
 
-    def _value(self, staged: stage.Staged) -> dict[str, t.Any]:
+    def _value(self, staged: stage.Staged, restart: bool) -> dict[str, t.Any]:
         name, serial = staged.image
         return {
             "protosystem": name,
             "serial": serial,
             "changed": staged.way is not Way.NOTHING,
-            "reboot": self.here.running != staged.image,
+            "reboot": restart,
             "fetched": staged.fetched,
             "requests": staged.requests,
             "removed": [list(image) for image in staged.removed],
         }
 
-    def _staged(self, staged: stage.Staged, reboot: bool) -> int:
+    def _staged(self, staged: stage.Staged, restart: bool) -> int:
         name, serial = staged.image
-        value = self._value(staged)
-        text = f"{name} {serial} {'is booted at the next restart' if value['reboot'] else 'runs'}"
+        value = self._value(staged, restart)
+        text = f"{name} {serial} {'is booted at the next restart' if restart else 'runs'}"
         if staged.fetched:
             text += f" ({staged.fetched / 1e6:.1f} MB in {staged.requests} requests)"
         self._say(value, text)
-        if reboot and value["reboot"]:
-            run(["systemctl", "--no-block", "reboot"])
         return SAME
 
     def _say(self, value: t.Mapping[str, t.Any], text: str) -> None:
