@@ -99,6 +99,12 @@ def test_a_disk_that_is_mounted_is_refused_whatever_is_told(
     try:
         with pytest.raises(InUse, match="is mounted on"):
             disk.check(disk.look(device), erase=True)
+        # its content may be lost: so what is in the way is said
+        with pytest.raises(InUse, match=r"kernel argument stateless\.install,"):
+            disk.check(disk.look(device), erase=True)
+        with pytest.raises(InUse) as refused:
+            disk.check(disk.look(device), erase=False)
+        assert "stateless.install" not in str(refused.value)
     finally:
         subprocess.run(["umount", where], check=True)
 
@@ -112,6 +118,12 @@ def test_what_is_no_disk_is_refused(tmp_path: pathlib.Path) -> None:
 
 def device(**said: t.Any) -> disk.Device:
     return disk.Device(**{"path": "/dev/sdx", "kind": "disk", "size": 1 << 40, **said})
+
+
+def test_the_disk_that_the_machine_runs_from_is_never_for_installing() -> None:
+    found = disk.Found(device(parts=(device(path="/dev/sdx1", kind="part", mounted=("/", "/var/log")),)), ("gpt",))
+    with pytest.raises(InUse, match=r"is mounted on /, /var/log$"):
+        disk.check(found, erase=True)
 
 
 def test_volumes_on_a_disk_keep_it() -> None:
