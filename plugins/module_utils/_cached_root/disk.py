@@ -91,6 +91,14 @@ def look(path: str) -> Found:
     return Found(device, tuple(dict.fromkeys(one["type"] for one in signatures)))
 
 
+def fixed() -> list[str]:
+    """The disks that may be chosen where nobody names one: none that can be taken out."""
+    argv = ["lsblk", "--json", "--bytes", "--paths", "--nodeps", "--output", "PATH,TYPE,SIZE,RM,TRAN"]
+    rows = [row for row in run_json(argv)["blockdevices"] if row["type"] == "disk" and int(row["size"])]
+    paths = [row["path"] for row in rows if not row["rm"] and row["tran"] != "usb"]
+    return [path for path in paths if not path.startswith("/dev/zram")]
+
+
 def _device(row: t.Mapping[str, t.Any]) -> Device:
     return Device(
         row["path"],
@@ -134,8 +142,8 @@ def _advice(device: Device, erase: bool) -> str:
     if not erase or not mounted or "/" in mounted:
         return ""
     return (
-        "; if this machine came over the network, and what is mounted is its state: restart it with the kernel argument "
-        f"{INSTALL}, with which it leaves its disks alone"
+        "; if this machine came over the network, and what is mounted is its state: restart it with the kernel "
+        f"argument {INSTALL}, with which it leaves its disks alone"
     )
 
 

@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 from .._blocks.fetch import FetchFailed
-from .._boot.arguments import check_arguments
+from .._boot.arguments import check_arguments, told
 from .._cached_root import arguments, check, decisions, health, install, say, settings, stage
 from .._cached_root.boot_partition import TRIAL
 from .._cached_root.entries import Image
@@ -53,12 +53,14 @@ exit status of health:
 def add(commands: t.Any) -> None:
     """Add the commands to a parser of arguments."""
     installing = commands.add_parser("install", help="make a blank disk boot by itself; all that is on it is lost")
-    installing.add_argument("disk", help="such as /dev/nvme0n1")
+    text = "such as /dev/nvme0n1; auto is the only blank one; default: what the kernel argument stateless.install says"
+    installing.add_argument("disk", nargs="?", help=text)
     installing.add_argument("--erase", action="store_true", help="even if there is something on it")
     installing.add_argument("--state-size", metavar="SIZE", help="such as 8G; default: an eighth of the disk")
     installing.add_argument("--vg", default=install.VG, metavar="NAME", help="the volume group (default: stateless)")
     text = "a kernel argument of this machine alone; may be given again"
     installing.add_argument("--argument", action="append", default=[], metavar="WORD", help=text)
+    installing.add_argument("--reboot", action="store_true", help="restart when it is done")
     updating = commands.add_parser("update", help="fetch what should run, and have it booted at the next restart")
     updating.add_argument("--again", action="store_true", help="even if it failed here, or was rolled back from")
     updating.add_argument("--reboot", action="store_true", help="restart if that changes what runs")
@@ -145,8 +147,8 @@ class _Cached:
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
         vg = check_vg_name("vg", options.vg)
-        should = self._wanted()
-        wanted = install.Wanted(options.disk, should.image, options.erase, state, vg)
+        should = self._booted() if options.disk is None and options.serial is None else self._wanted()
+        wanted = install.Wanted(self._disk(), should.image, options.erase, state, vg)
         machine = self.here.made(vg, should.own(own) or own, lambda: "")
         planned = install.plan(machine, wanted)
         if options.check:
@@ -155,11 +157,13 @@ class _Cached:
         self.here.progress.step(planned.as_text())
         _low_priority()
         staged = install.act(machine, planned)
-        name, serial = staged.image
+        (name, serial), path = staged.image, planned.wanted.disk
         self._say(
-            {"installed": {"protosystem": name, "serial": serial}, "disk": options.disk, "fetched": staged.fetched},
-            f"{options.disk} boots {name} {serial}",
+            {"installed": {"protosystem": name, "serial": serial}, "disk": path, "fetched": staged.fetched},
+            f"{path} boots {name} {serial}",
         )
+        if options.reboot:
+            run(["systemctl", "--no-block", "reboot"])
         return SAME
 
     def update(self) -> int:
@@ -244,6 +248,19 @@ class _Cached:
             except StatelessError as error:
                 wrong.append(f"the directory: {error}")
         return wrong or health.checks(self.places.of(health.CHECKS))
+
+    def _disk(self) -> str:
+        """The disk that is meant."""
+        said: str | None = self.options.disk or told(self.here.line).get("install")
+        if not said:
+            raise InvalidValue("disk", None, "name it, such as /dev/nvme0n1; auto is the only blank one")
+        return said
+
+    def _booted(self) -> Wanted:
+        """What the machine was booted with: whoever had it boot so, in order to install, has said it."""
+        if self.here.image is None:
+            raise InvalidValue("serial", None, "this machine runs no image: say which serial is meant")
+        return Wanted(self.here.image)
 
     def _named(self) -> Image | None:
         """The root of this machine's protosystem that the options name."""
