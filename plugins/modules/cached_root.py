@@ -12,6 +12,8 @@ version_added: 1.0.0
 description:
   - Runs on a caching client, a machine with a copy of its root on its own disk, and has a root booted at its next
     restart. One that the disk does not have is fetched as C(stateless update) does it, while the machine runs.
+  - Where the directory says which, the root is booted with the kernel arguments that the directory gives this machine.
+    If these are others than before, that is a change, too. Without the directory, those in use go on.
   - The new root is booted on trial. If the machine does not come up healthy, it is back on the one before by itself.
   - The machine is not restarted; RV(reboot_required) says whether that would change what it runs.
 author:
@@ -96,7 +98,7 @@ root:
       returned: always
       sample: 12
 reboot_required:
-  description: Whether that is another one than what runs.
+  description: Whether that is another one than what runs, or with other kernel arguments.
   type: bool
   returned: success
   sample: true

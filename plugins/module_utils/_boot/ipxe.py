@@ -21,6 +21,10 @@ _SERIAL = re.compile(r"^set stateless-serial ([1-9][0-9]*)$", re.MULTILINE)
 _ARGUMENTS = re.compile(r"^# kernel_arguments:((?: \S+)*)$", re.MULTILINE)
 #: Go on to the next boot device: UEFI does so after a failure, and shows its menu after a success (2.10, 3.1.1).
 _NEXT_DEVICE = ("exit 1", "")
+#: Milliseconds that a menu is shown.
+_MENU = 3000
+#: The kernel argument by which a machine installs the only blank disk that it has.
+INSTALL = "stateless.install=auto"
 #: What is not shown on a client's screen, since iPXE would take it for a setting, an operator or an option.
 _UNSAID = re.compile(r"[^A-Za-z0-9 .,:;=()/_-]|(?<!\S)-")
 
@@ -65,6 +69,9 @@ def image_script(
 def disk_script(protosystem: str, serial: int, extra: t.Sequence[str]) -> str:
     """The script of the format ``blocks``: a caching client boots from its own disk.
 
+    For a few seconds, there is a menu: somebody at the machine can have a blank disk of it installed, by the same
+    serial in memory. Whatever iPXE cannot do of that, the disk is booted.
+
     :arg extra: the administrator's arguments for this image, which that client has from the manifest of its blocks.
     """
     return "\n".join(
@@ -72,6 +79,15 @@ def disk_script(protosystem: str, serial: int, extra: t.Sequence[str]) -> str:
             "#!ipxe",
             f"# stateless.linux: serial {serial} of {protosystem}, format blocks",
             " ".join(["# kernel_arguments:", *extra]),
+            f"menu {protosystem} {serial} || goto disk",
+            "item disk Boot from the disk",
+            "item install Install a blank disk (one with anything on it is left alone)",
+            f"choose --default disk --timeout {_MENU} stateless-choice && goto ${{stateless-choice}} || goto disk",
+            ":install",
+            f"set stateless-arguments ${{stateless-arguments}} {INSTALL}",
+            "chain --replace ram.ipxe || goto failed",
+            *_failed(f"{protosystem} {serial} is not published as ram, which it takes to install a disk")[:-1],
+            ":disk",
             f"echo {protosystem} {serial} (blocks): going on to the next boot device",
             *_NEXT_DEVICE,
         ]

@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import shlex
 import shutil
 import typing as t
 
@@ -46,6 +47,8 @@ class BootPartition(abc.ABC):
 
     #: what the name of an entry's file ends with
     suffix: str
+    #: what the line of its file begins with that has the kernel's command line
+    keyword: str
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -70,6 +73,16 @@ class BootPartition(abc.ABC):
     @abc.abstractmethod
     def remove(self, entry: Entry) -> None:
         """The entry is gone."""
+
+    def arguments(self, entry: Entry) -> list[str]:
+        """The words of its kernel's command line, as far as they are its own; whatever somebody made of the file."""
+        with open(self.file(entry), encoding="utf-8", errors="replace") as stream:
+            lines = [line.split(maxsplit=1) for line in stream]
+        text = next((line[1] for line in lines if len(line) == 2 and line[0] == self.keyword), "")
+        try:
+            return shlex.split(text)
+        except ValueError:
+            return text.split()
 
     def leftovers(self) -> list[str]:
         """Files of entries that are none (paths): of a killed run."""

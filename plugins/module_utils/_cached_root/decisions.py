@@ -27,10 +27,10 @@ class Decisions:
 
     def refusal(self, image: Image) -> str:
         """Why an update does not go there by itself; empty: it does."""
-        name = f"{image[0]} {image[1]}"
         if image in self.failed:
-            return f"{name} was booted here and did not come up healthy; it is not tried again, unless --again says so"
+            return failed(image)
         if image == self.held:
+            name = f"{image[0]} {image[1]}"
             return f"somebody has rolled back from {name}; update stays away from it until another one is assigned"
         return ""
 
@@ -42,6 +42,12 @@ class Decisions:
     def going_to(self, image: Image) -> Decisions:
         """It is gone to: what was said of it counts no more, and what was held is free if another was assigned."""
         return Decisions(self.failed - {image}, None)
+
+
+def failed(image: Image, how: str = "") -> str:
+    """That a root was not healthy here; *how*: in which way it was booted."""
+    name = f"{image[0]} {image[1]}{how}"
+    return f"{name} was booted here and did not come up healthy; it is not tried again, unless --again says so"
 
 
 def load(path: str) -> Decisions:

@@ -13,6 +13,8 @@ from .._command import CommandFailed, find, run, run_json
 from .._errors import InUse, InvalidValue, StatelessError
 from . import layout
 
+#: The kernel argument with which a machine takes neither state nor scratch from its disks.
+INSTALL = "stateless.install"
 _COLUMNS = "NAME,PATH,TYPE,SIZE,RO,FSTYPE,LABEL,PARTLABEL,PARTUUID,MOUNTPOINTS,MODEL,SERIAL"
 #: lsblk(8): what can be partitioned.
 _KINDS = ("disk", "loop", "md", "mpath")
@@ -89,6 +91,14 @@ def look(path: str) -> Found:
     return Found(device, tuple(dict.fromkeys(one["type"] for one in signatures)))
 
 
+def fixed() -> list[str]:
+    """The disks that may be chosen where nobody names one: none that can be taken out."""
+    argv = ["lsblk", "--json", "--bytes", "--paths", "--nodeps", "--output", "PATH,TYPE,SIZE,RM,TRAN"]
+    rows = [row for row in run_json(argv)["blockdevices"] if row["type"] == "disk" and int(row["size"])]
+    paths = [row["path"] for row in rows if not row["rm"] and row["tran"] != "usb"]
+    return [path for path in paths if not path.startswith("/dev/zram")]
+
+
 def _device(row: t.Mapping[str, t.Any]) -> Device:
     return Device(
         row["path"],
@@ -119,11 +129,22 @@ def check(found: Found, erase: bool) -> None:
     if device.read_only:
         raise InvalidValue("disk", device.path, "it is read-only")
     if used:
-        raise InUse(f"{device.said} is in use: {'; '.join(used)}")
+        raise InUse(f"{device.said} is in use: {'; '.join(used)}{_advice(device, erase)}")
     there = [f"{part.path} {part.name or part.filesystem or part.label}".strip() for part in found.partitions]
     there += [] if there else list(found.signatures)
     if there and not erase:
         raise InUse(f"{device.said} is not blank: it has {', '.join(there)}; --erase takes all of that away")
+
+
+def _advice(device: Device, erase: bool) -> str:
+    """What to do about a disk in use whose content may be lost."""
+    mounted = {where for one in device.all() for where in one.mounted}
+    if not erase or not mounted or "/" in mounted:
+        return ""
+    return (
+        "; if this machine came over the network, and what is mounted is its state: restart it with the kernel "
+        f"argument {INSTALL}, with which it leaves its disks alone"
+    )
 
 
 def partition(device: Device) -> None:

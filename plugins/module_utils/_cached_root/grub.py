@@ -65,6 +65,7 @@ class Grub(BootPartition):
     """The boot partition of a machine with BIOS."""
 
     suffix = ".cfg"
+    keyword = "linux"
 
     def entries(self) -> list[Entry]:
         return sorted(entry for entry in self._all(self._variables()) if entry.left != -1)

@@ -15,6 +15,7 @@ from . import arguments, boot, volumes
 from .boot_partition import BootPartition
 from .entries import Image
 from .machine import Machine
+from .plan import Own
 from .progress import Progress
 from .settings import Places, Settings
 
@@ -53,6 +54,13 @@ class Here:
         """The root of its own disk that it runs; None: what runs is from elsewhere."""
         return self.image if self.generation is not None else None
 
+    def needs_restart(self, image: Image, own: Own | None) -> bool:
+        """Whether another root than this is what runs, or it with other kernel arguments of its own.
+
+        :arg own: None: the arguments do not matter.
+        """
+        return self.running != image or own not in (None, tuple(arguments.own_arguments(self.line)))
+
     def protosystem(self, said: str | None) -> str:
         """*said*, or that which runs.
 
@@ -86,4 +94,5 @@ class Here:
             return boot.opened(device(), writable)
 
         store = volumes.LvmRoots(vg)
-        return Machine(vg, store, opened, self.places, self.settings, self.progress, self.running, own)
+        made = (vg, store, opened, self.places, self.settings, self.progress, self.running, own, self.generation)
+        return Machine(*made)

@@ -13,7 +13,7 @@ from .. import _files, _mounts
 from .._blocks.local import Local
 from .._blocks.update import Update
 from .._command import run, run_json
-from .._errors import InUse, InvalidValue
+from .._errors import InUse, InvalidValue, StatelessError
 from .._volumes import lvm, lvm_group, lvm_report
 from . import boot, disk, layout, loader, volumes
 from .disk import Found
@@ -22,6 +22,8 @@ from .machine import Machine
 from .room import need
 from .stage import Staged, stage
 
+#: Instead of a disk: the only one that is blank.
+AUTO = "auto"
 VG = "stateless"
 _LABEL = "stateless"
 
@@ -30,6 +32,7 @@ _LABEL = "stateless"
 class Wanted:
     """What is to be installed."""
 
+    #: or :data:`AUTO`
     disk: str
     image: Image
     #: take away whatever is on the disk
@@ -76,17 +79,15 @@ def plan(machine: Machine, wanted: Wanted) -> Planned:
     site, trusting = machine.site(wanted.image[0]), machine.trusting(wanted.image[0])
     uefi = loader.is_uefi()
     loader.check(uefi)
-    found = disk.look(wanted.disk)
     groups = lvm_group.groups()
+    if wanted.disk == AUTO:
+        wanted = dataclasses.replace(wanted, disk=blank(wanted, groups))
+    found = disk.look(wanted.disk)
     on_disk = _groups_on(found, groups)
-    resumed = found.is_ours and any(volumes.INSTALLING in group.tags for group in on_disk)
-    # what a run has left that was killed before there was a volume group
-    begun = found.is_ours and disk.part(found, layout.LVM).filesystem == ""
+    resumed = taken(found, wanted, on_disk)
     others = [group for group in groups if group.name == wanted.vg and group not in on_disk]
     if others:
         raise InUse(f"the volume group {wanted.vg} is on {', '.join(others[0].devices)}: name another with --vg")
-    if not resumed:
-        disk.check(found, wanted.erase or begun)
     own = Local(wanted.image[0], "")
     update = Update(site, own, wanted.image[1], None, None, trusting)
     made = update.plan(update.look_up())
@@ -96,6 +97,43 @@ def plan(machine: Machine, wanted: Wanted) -> Planned:
     names = tuple(group.name for group in on_disk)
     state = wanted.state if wanted.state is not None else layout.default_state(size)
     return Planned(wanted, found, layout.sizes(size, state, need(made.changes).data), uefi, resumed, names)
+
+
+def blank(wanted: Wanted, groups: t.Sequence[lvm_group.Group]) -> str:
+    """The only disk that is blank, or has what a killed run left.
+
+    :raises InUse: there is none.
+    :raises InvalidValue: there are several.
+    """
+    if wanted.erase:
+        raise InvalidValue("disk", AUTO, "what is erased is said by name")
+    free, reasons = [], []
+    for path in disk.fixed():
+        try:
+            found = disk.look(path)
+            taken(found, wanted, _groups_on(found, groups))
+            free.append(path)
+        except StatelessError as error:
+            reasons.append(str(error))
+    if not free:
+        raise InUse(f"no disk of this machine is blank: {'; '.join(reasons) or 'there is none'}")
+    if len(free) > 1:
+        raise InvalidValue("disk", AUTO, f"several are blank, say which is meant: {', '.join(free)}")
+    return free[0]
+
+
+def taken(found: Found, wanted: Wanted, groups: t.Sequence[lvm_group.Group]) -> bool:
+    """Whether a killed run has begun with the disk, and is gone on with.
+
+    :arg groups: those on it.
+    :raises InUse: it may not be taken.
+    """
+    if found.is_ours and any(volumes.INSTALLING in group.tags for group in groups):
+        return True
+    # what a run has left that was killed before there was a volume group
+    begun = found.is_ours and disk.part(found, layout.LVM).filesystem == ""
+    disk.check(found, wanted.erase or begun)
+    return False
 
 
 def _groups_on(found: Found, groups: t.Iterable[lvm_group.Group]) -> list[lvm_group.Group]:

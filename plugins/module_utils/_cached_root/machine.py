@@ -14,6 +14,7 @@ from .._blocks.adopt import Adopting
 from .._blocks.fetch import Site
 from .._blocks.local import Local, Root
 from .._blocks.volume import Volume
+from . import arguments
 from .boot_partition import BootPartition
 from .entries import Image
 from .plan import Situation
@@ -37,6 +38,8 @@ class Machine:
     running: Image | None
     #: kernel arguments that are the machine's own
     arguments: t.Sequence[str] = ()
+    #: the entry that it was booted from; None: it is not known, or there is none
+    generation: int | None = None
 
     def look(self) -> Situation:
         """What there is."""
@@ -47,7 +50,9 @@ class Machine:
         """The same, with the boot partition at hand."""
         entries, files = tuple(boot.entries()), tuple(boot.images())
         litter = bool(boot.leftovers())
-        return Situation(self.store.read(), entries, files, self.running, self.settings.keep, litter)
+        own = {entry.name: tuple(arguments.behind_entry(boot.arguments(entry)) or ()) for entry in entries}
+        keep = self.settings.keep
+        return Situation(self.store.read(), entries, files, self.running, keep, litter, own, self.generation)
 
     def local(self, protosystem: str) -> Local:
         """What is known of a protosystem's roots."""

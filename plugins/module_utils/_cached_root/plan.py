@@ -12,6 +12,9 @@ import typing as t
 from .entries import Entry, Image, following, next_generation
 from .volumes import Root, Roots
 
+#: Kernel arguments that are the machine's own.
+Own = tuple[str, ...]
+
 
 @dataclasses.dataclass(frozen=True)
 class Situation:
@@ -27,12 +30,26 @@ class Situation:
     keep: int = 3
     #: a killed run has left files on the boot partition that are no entries
     litter: bool = False
+    #: by an entry's name, the kernel arguments in it that are the machine's own
+    own: t.Mapping[str, Own] = dataclasses.field(default_factory=dict)
+    #: the entry that it was booted from; None: it is not known, or there is none
+    generation: int | None = None
 
     @property
     def is_trial(self) -> bool:
         """Whether what runs was not found healthy yet."""
         own = [entry for entry in self.entries if entry.image == self.running]
+        if self.generation is not None:
+            own = [entry for entry in own if entry.generation == self.generation]
         return bool(own) and not any(entry.is_good for entry in own)
+
+    def boots(self, entry: Entry, wanted: Image, own: Own | None) -> bool:
+        """Whether an entry boots *wanted*, with these kernel arguments of the machine's own; None: with any."""
+        return entry.image == wanted and own in (None, self.own.get(entry.name))
+
+    def has_failed(self, wanted: Image, own: Own | None) -> bool:
+        """Whether it did not come up with these arguments, where it may with others."""
+        return own is not None and any(entry.has_failed and self.boots(entry, wanted, own) for entry in self.entries)
 
     def needed(self, wanted: Image) -> set[Image]:
         """What never goes: what runs, what is wanted, and what is booted if that fails."""
@@ -75,17 +92,20 @@ class Removal:
         return self.of_boot or bool(self.roots)
 
 
-def way(now: Situation, wanted: Image) -> Way:
-    """What it takes to have *wanted* booted next."""
+def way(now: Situation, wanted: Image, own: Own | None = None) -> Way:
+    """What it takes to have *wanted* booted next.
+
+    :arg own: with these kernel arguments of the machine's own; None: with any.
+    """
     root = now.roots.get(wanted)
     if root is None or not root.is_complete:
         return Way.MAKE
     entries = [entry for entry in now.entries if _is_whole(now, entry)]
     coming = following(entries)
-    if coming is not None and coming.image == wanted and not coming.has_failed:
+    if coming is not None and now.boots(coming, wanted, own) and not coming.has_failed:
         return Way.NOTHING
     without = following(entry for entry in entries if not entry.is_trial)
-    if without is not None and without.image == wanted and without.is_good:
+    if without is not None and now.boots(without, wanted, own) and without.is_good:
         return Way.CANCEL
     return Way.ENTRY
 

@@ -34,6 +34,9 @@ def described(now: Situation) -> dict[str, t.Any]:
 
 def _state(now: Situation, image: Image) -> tuple[str, int | None]:
     own = [entry for entry in now.entries if entry.image == image]
+    if image == now.running and now.is_trial and now.generation is not None:
+        # it may have been good with other arguments
+        own = [entry for entry in own if entry.generation == now.generation]
     newest = max(own, default=None)
     if newest is None:
         return "unused", None

@@ -15,7 +15,7 @@ from . import arguments, decisions, kernel, plan
 from .entries import Entry, Image, following
 from .machine import Machine
 from .making import Making, bootable
-from .plan import Removal, Situation, Way
+from .plan import Own, Removal, Situation, Way
 
 
 @dataclasses.dataclass
@@ -30,32 +30,36 @@ class Staged:
     removed: tuple[Image, ...] = ()
 
 
-def stage(machine: Machine, image: Image, *, again: bool = False) -> Staged:
+def stage(machine: Machine, image: Image, *, again: bool = False, own: Own | None = None) -> Staged:
     """Have *image* booted next.
 
     :arg again: even if it failed here, or somebody rolled back from it.
+    :arg own: with these kernel arguments of the machine's own; None: with those that it has.
     :raises InUse: what runs is itself on trial, or *image* is one that it does not go to by itself.
     :raises NoRoom: there is not enough; nothing was begun.
     :raises StatelessError: anything else; what runs is as it was, and so is what is booted next.
     """
     with machine.locked():
         now = machine.look()
-        return _Staging(machine, image, _agreed(machine, now, image, again)).run(now)
+        return _Staging(machine, image, _agreed(machine, now, image, again, own), own).run(now)
 
 
-def foreseen(machine: Machine, image: Image, *, again: bool = False) -> Staged:
+def foreseen(machine: Machine, image: Image, *, again: bool = False, own: Own | None = None) -> Staged:
     """What :func:`stage` would do, with all that can be found out; raises as that does. Nothing is changed."""
     with machine.locked():
         now = machine.look()
-        return _Staging(machine, image, _agreed(machine, now, image, again)).foresee(now)
+        return _Staging(machine, image, _agreed(machine, now, image, again, own), own).foresee(now)
 
 
-def _agreed(machine: Machine, now: Situation, image: Image, again: bool) -> decisions.Decisions:
+def _agreed(machine: Machine, now: Situation, image: Image, again: bool, own: Own | None) -> decisions.Decisions:
     said = decisions.load(machine.places.decisions).noticing(now.entries, now.running)
     refusal = said.refusal(image)
+    if not refusal and now.has_failed(image, own):
+        # the root itself may run: that it failed is not noted of it
+        refusal = decisions.failed(image, f" with the kernel arguments {' '.join(own or ())}")
     if refusal and not again:
         raise InUse(refusal)
-    if now.is_trial and image != now.running:
+    if now.is_trial and (image != now.running or own not in (None, tuple(machine.arguments))):
         raise InUse("the root that runs was not found healthy yet: wait for stateless-health.service")
     return said.going_to(image)
 
@@ -88,10 +92,11 @@ def older(now: Situation, image: Image | None) -> Image:
 
 
 class _Staging:
-    def __init__(self, machine: Machine, image: Image, said: decisions.Decisions) -> None:
+    def __init__(self, machine: Machine, image: Image, said: decisions.Decisions, own: Own | None = None) -> None:
         self.machine = machine
         self.image = image
         self.said = said
+        self.own = own
         self.result = Staged(image, Way.NOTHING)
 
     def run(self, now: Situation) -> Staged:
@@ -118,7 +123,7 @@ class _Staging:
         return self.result
 
     def _way(self, now: Situation) -> Way:
-        way = plan.way(now, self.image)
+        way = plan.way(now, self.image, self.own)
         if way is Way.ENTRY and self.machine.known(self.image) is None and self.image != now.running:
             # state was lost: how it is booted is published, and so is all of it
             return Way.MAKE
@@ -137,13 +142,15 @@ class _Staging:
     def _arm(self, entry: Entry) -> None:
         machine = self.machine
         boot = bootable(machine.recognised(self.image).manifest)
+        own = machine.arguments if self.own is None else self.own
+        line = arguments.command_line(machine.vg, entry, boot, own)
         machine.progress.step("write kernel and initrd")
         with machine.boot(True) as partition:
             with kernel.files(machine.store.path(self.image), boot) as sources:
                 partition.put(self.image, sources)
             machine.store.rest(self.image)
             machine.progress.step(f"have {self.image[0]} {self.image[1]} booted next")
-            partition.arm(entry, arguments.command_line(machine.vg, entry, boot, machine.arguments))
+            partition.arm(entry, line)
             for other in plan.superseded(machine.situation(partition), entry).entries:
                 partition.remove(other)
 

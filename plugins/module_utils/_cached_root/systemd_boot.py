@@ -20,6 +20,7 @@ class SystemdBoot(BootPartition):
     """The boot partition of a machine with UEFI."""
 
     suffix = ".conf"
+    keyword = "options"
 
     def entries(self) -> list[Entry]:
         # where a kill left an entry under two names, the good one counts

@@ -14,7 +14,7 @@ import sys
 import typing as t
 
 from .._blocks.fetch import FetchFailed
-from .._boot.arguments import check_arguments
+from .._boot.arguments import check_arguments, told
 from .._cached_root import arguments, check, decisions, health, install, say, settings, stage
 from .._cached_root.boot_partition import TRIAL
 from .._cached_root.entries import Image
@@ -29,10 +29,9 @@ from . import identity
 from .ask import ask, within
 from .machine import look
 from .places import Places
+from .wanted import ASK, Wanted, assigned
 from .words import FAILED, SAME, UNKNOWN, shown
 
-#: Seconds to wait for the directory: for a connection and each answer, and altogether.
-_ASK = (5, 20)
 #: So many failures are told: each has at most 75 characters, and the directory takes 1024.
 _FAILED = 10
 #: Of the image (``cached_files.py``).
@@ -55,12 +54,14 @@ exit status of health:
 def add(commands: t.Any) -> None:
     """Add the commands to a parser of arguments."""
     installing = commands.add_parser("install", help="make a blank disk boot by itself; all that is on it is lost")
-    installing.add_argument("disk", help="such as /dev/nvme0n1")
+    text = "such as /dev/nvme0n1; auto is the only blank one; default: what the kernel argument stateless.install says"
+    installing.add_argument("disk", nargs="?", help=text)
     installing.add_argument("--erase", action="store_true", help="even if there is something on it")
     installing.add_argument("--state-size", metavar="SIZE", help="such as 8G; default: an eighth of the disk")
     installing.add_argument("--vg", default=install.VG, metavar="NAME", help="the volume group (default: stateless)")
     text = "a kernel argument of this machine alone; may be given again"
     installing.add_argument("--argument", action="append", default=[], metavar="WORD", help=text)
+    installing.add_argument("--reboot", action="store_true", help="restart when it is done")
     updating = commands.add_parser("update", help="fetch what should run, and have it booted at the next restart")
     updating.add_argument("--again", action="store_true", help="even if it failed here, or was rolled back from")
     updating.add_argument("--reboot", action="store_true", help="restart if that changes what runs")
@@ -130,18 +131,6 @@ def here(places: Places, progress: Progress, **said: t.Any) -> Here:
     return Here(line, own, found, progress)
 
 
-def assigned(places: Places) -> Image:
-    """What the directory says that this machine should run.
-
-    :raises StatelessError: it says nothing that could be fetched, or cannot be asked.
-    """
-    wait, altogether = _ASK
-    answer = within(altogether, lambda: ask(places, look(places), wait)).known.answer
-    if answer.problem or answer.protosystem is None or answer.serial is None:
-        raise StatelessError(f"the directory says nothing that could be fetched: {answer.problem or answer.reason}")
-    return answer.protosystem, answer.serial
-
-
 class _Cached:
     def __init__(self, options: argparse.Namespace, places: Places) -> None:
         self.options = options
@@ -154,15 +143,16 @@ class _Cached:
 
     def install(self) -> int:
         options = self.options
-        own = arguments.named(arguments.own_arguments(self.here.line), os.uname().nodename)
-        own += check_arguments("argument", options.argument)
+        mine = arguments.named(arguments.own_arguments(self.here.line), os.uname().nodename)
+        own = (*mine, *check_arguments("argument", options.argument))
         state = None
         if options.state_size is not None:
             state = install.check_size("state_size", parse_size("state_size", options.state_size).bytes_of(0, 1))
         vg = check_vg_name("vg", options.vg)
+        should = self._booted() if options.disk is None and options.serial is None else self._wanted()
         kept = identity.kept(self.places)
-        wanted = install.Wanted(options.disk, self._wanted(), options.erase, state, vg, kept=kept)
-        machine = self.here.made(vg, own, lambda: "")
+        wanted = install.Wanted(self._disk(), should.image, options.erase, state, vg, kept=kept)
+        machine = self.here.made(vg, should.own(own) or own, lambda: "")
         planned = install.plan(machine, wanted)
         if options.check:
             self._say({"plan": planned.as_text()}, planned.as_text())
@@ -170,31 +160,40 @@ class _Cached:
         self.here.progress.step(planned.as_text())
         _low_priority()
         staged = install.act(machine, planned)
-        name, serial = staged.image
+        (name, serial), path = staged.image, planned.wanted.disk
         self._say(
-            {"installed": {"protosystem": name, "serial": serial}, "disk": options.disk, "fetched": staged.fetched},
-            f"{options.disk} boots {name} {serial}",
+            {"installed": {"protosystem": name, "serial": serial}, "disk": path, "fetched": staged.fetched},
+            f"{path} boots {name} {serial}",
         )
+        if options.reboot:
+            run(["systemctl", "--no-block", "reboot"])
         return SAME
 
     def update(self) -> int:
-        image = self._wanted()
+        wanted = self._wanted()
         machine = self.here.cached()
+        image, own = wanted.image, wanted.own(machine.arguments)
+        restart = self.here.needs_restart(image, own)
         if self.options.check:
-            staged = stage.foreseen(machine, image, again=self.options.again)
+            staged = stage.foreseen(machine, image, again=self.options.again, own=own)
             text = {
                 Way.NOTHING: "runs, or is booted next, already",
                 Way.CANCEL: "would be booted next, instead of what is on trial",
                 Way.ENTRY: "is on the disk, and would be booted next",
                 Way.MAKE: f"would be fetched ({staged.fetched / 1e6:.1f} MB), and booted next",
             }[staged.way]
-            self._say(self._value(staged), f"{image[0]} {image[1]} {text}")
+            self._say(self._value(staged, restart), f"{image[0]} {image[1]} {text}")
             return SAME
         _low_priority()
-        return self._staged(stage.stage(machine, image, again=self.options.again), self.options.reboot)
+        staged = stage.stage(machine, image, again=self.options.again, own=own)
+        self._staged(staged, restart)
+        if self.options.reboot and restart:
+            run(["systemctl", "--no-block", "reboot"])
+        return SAME
 
     def rollback(self) -> int:
-        return self._staged(stage.rollback(self.here.cached(), self._named()), False)
+        staged = stage.rollback(self.here.cached(), self._named())
+        return self._staged(staged, self.here.needs_restart(staged.image, None))
 
     def verify(self) -> int:
         image = self._named() or self.here.running
@@ -247,45 +246,58 @@ class _Cached:
         wrong = health.failed_units(self.here.settings.health_ignored_units) + health.network()
         if not wrong and os.path.exists(self.places.settings):
             try:
-                wait, altogether = _ASK
+                wait, altogether = ASK
                 within(altogether, lambda: ask(self.places, look(self.places), wait))
             except StatelessError as error:
                 wrong.append(f"the directory: {error}")
         return wrong or health.checks(self.places.of(health.CHECKS))
+
+    def _disk(self) -> str:
+        """The disk that is meant."""
+        said: str | None = self.options.disk or told(self.here.line).get("install")
+        if not said:
+            raise InvalidValue("disk", None, "name it, such as /dev/nvme0n1; auto is the only blank one")
+        return said
+
+    def _booted(self) -> Wanted:
+        """What the machine was booted with: whoever had it boot so, in order to install, has said it."""
+        if self.here.image is None:
+            raise InvalidValue("serial", None, "this machine runs no image: say which serial is meant")
+        return Wanted(self.here.image)
 
     def _named(self) -> Image | None:
         """The root of this machine's protosystem that the options name."""
         serial = self.options.serial
         return None if serial is None else (self.here.protosystem(None), check_serial("serial", serial))
 
-    def _wanted(self) -> Image:
+    def _wanted(self) -> Wanted:
         """What should run: as the options say, or as the directory does."""
         if self.options.serial is not None:
-            return self.here.protosystem(self.options.protosystem), check_serial("serial", self.options.serial)
+            return Wanted(
+                (self.here.protosystem(self.options.protosystem), check_serial("serial", self.options.serial))
+            )
         self.here.progress.step("ask the directory")
         return assigned(self.places)
 
-    def _value(self, staged: stage.Staged) -> dict[str, t.Any]:
+    def _value(self, staged: stage.Staged, restart: bool) -> dict[str, t.Any]:
         name, serial = staged.image
         return {
             "protosystem": name,
             "serial": serial,
             "changed": staged.way is not Way.NOTHING,
-            "reboot": self.here.running != staged.image,
+            "reboot": restart,
             "fetched": staged.fetched,
             "requests": staged.requests,
             "removed": [list(image) for image in staged.removed],
         }
 
-    def _staged(self, staged: stage.Staged, reboot: bool) -> int:
+    def _staged(self, staged: stage.Staged, restart: bool) -> int:
         name, serial = staged.image
-        value = self._value(staged)
-        text = f"{name} {serial} {'is booted at the next restart' if value['reboot'] else 'runs'}"
+        value = self._value(staged, restart)
+        text = f"{name} {serial} {'is booted at the next restart' if restart else 'runs'}"
         if staged.fetched:
             text += f" ({staged.fetched / 1e6:.1f} MB in {staged.requests} requests)"
         self._say(value, text)
-        if reboot and value["reboot"]:
-            run(["systemctl", "--no-block", "reboot"])
         return SAME
 
     def _say(self, value: t.Mapping[str, t.Any], text: str) -> None:

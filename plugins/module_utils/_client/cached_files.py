@@ -11,6 +11,7 @@ from .files import HEAD, PROGRAM, UNITS
 from .places import CREDENTIAL
 
 HEALTH = "stateless-health.service"
+INSTALL = "stateless-install.service"
 TRIAL = "stateless-trial.service"
 UPDATE, UPDATE_TIMER = "stateless-update.service", "stateless-update.timer"
 #: What is not to run: systemd's own answer to entries on trial, which looks for a partition that is mounted; and
@@ -19,6 +20,7 @@ MASKED = (f"{UNITS}/systemd-bless-boot.service", f"{UNITS}/e2scrub_all.timer")
 #: Links that start what an image has, or keep it from that: where, and to what.
 WANTS = {
     f"{UNITS}/multi-user.target.wants/{HEALTH}": f"{UNITS}/{HEALTH}",
+    f"{UNITS}/multi-user.target.wants/{INSTALL}": f"{UNITS}/{INSTALL}",
     f"{UNITS}/sysinit.target.wants/{TRIAL_TIMER}": f"{UNITS}/{TRIAL_TIMER}",
     **dict.fromkeys(MASKED, "/dev/null"),
 }
@@ -70,6 +72,24 @@ LoadCredential={CREDENTIAL}
 SuccessExitStatus=4
 TimeoutStartSec=infinity
 """
+_INSTALL_TEXT = f"""\
+{HEAD}[Unit]
+Description=Install a Disk of This Machine
+Wants=network-online.target
+After=network-online.target
+# Only on a machine that came over the network for this: see the entry of the boot menu.
+ConditionKernelCommandLine=stateless.install
+ConditionKernelCommandLine=!stateless.entry
+ConditionVirtualization=!container
+
+[Service]
+Type=exec
+# Without a value, somebody else installs.
+ExecCondition=grep -q stateless.install= /proc/cmdline
+ExecStart={PROGRAM} install --reboot
+StandardOutput=journal+console
+StandardError=journal+console
+"""
 #: Seconds beyond those that a machine has to become healthy: for everything before.
 _BOOT = 600
 
@@ -102,6 +122,7 @@ RandomizedDelaySec={interval}
 """
     return {
         f"{UNITS}/{HEALTH}": _HEALTH_TEXT,
+        f"{UNITS}/{INSTALL}": _INSTALL_TEXT,
         f"{UNITS}/{TRIAL}": _TRIAL_TEXT,
         f"{UNITS}/{TRIAL_TIMER}": trial,
         f"{UNITS}/{UPDATE}": _UPDATE_TEXT,

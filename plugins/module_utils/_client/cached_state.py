@@ -15,8 +15,9 @@ from .._cached_root.progress import Silent
 from .._errors import InvalidValue
 from .._names import check_serial
 from .._plan import Outcome, Plan, Step
-from .cached import assigned, here
+from .cached import here
 from .places import Places
+from .wanted import Wanted, assigned
 
 
 def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> Outcome:
@@ -28,20 +29,22 @@ def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> O
     machine = found.cached()
     now = machine.look()
     back, again = options["rollback"], options["again"]
-    image = _back(found, now, options) if back else _wanted(found, options, places)
+    wanted = Wanted(_back(found, now, options)) if back else _wanted(found, options, places)
+    image, own = wanted.image, wanted.own(machine.arguments)
     # a root that is rolled back to is here, whatever was decided of it before
-    staged = stage.foreseen(machine, image, again=again or back)
+    staged = stage.foreseen(machine, image, again=again or back, own=own)
     before = say.described(now)
     done = staged
 
     def act() -> None:
         nonlocal done
-        done = stage.rollback(machine, image) if back else stage.stage(machine, image, again=again)
+        done = stage.rollback(machine, image) if back else stage.stage(machine, image, again=again, own=own)
 
     name = f"{image[0]} {image[1]}"
+    other = found.running == image and found.needs_restart(image, own)
     texts = {
         Way.CANCEL: f"take back the root on trial: boot {name} next",
-        Way.ENTRY: f"boot {name} next",
+        Way.ENTRY: f"boot {name} next{', with other kernel arguments' if other else ''}",
         Way.MAKE: f"fetch {name}, and boot it next",
     }
     steps = [Step(texts[staged.way], act)] if staged.way is not Way.NOTHING else []
@@ -53,7 +56,7 @@ def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> O
         after = before
     result = {
         "root": {"protosystem": image[0], "serial": image[1]},
-        "reboot_required": found.running != image,
+        "reboot_required": found.needs_restart(image, own),
         "fetched": done.fetched,
         "removed": [{"protosystem": one[0], "serial": one[1]} for one in done.removed],
         **after,
@@ -61,10 +64,10 @@ def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> O
     return Outcome(plan, result)
 
 
-def _wanted(found: Here, options: t.Mapping[str, t.Any], places: Places) -> Image:
+def _wanted(found: Here, options: t.Mapping[str, t.Any], places: Places) -> Wanted:
     if options["serial"] is None:
         return assigned(places)
-    return found.protosystem(options["protosystem"]), check_serial("serial", options["serial"])
+    return Wanted((found.protosystem(options["protosystem"]), check_serial("serial", options["serial"])))
 
 
 def _back(found: Here, now: Situation, options: t.Mapping[str, t.Any]) -> Image:

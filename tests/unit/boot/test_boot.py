@@ -86,6 +86,30 @@ def test_a_channel_can_be_read_again(serial: int) -> None:
     assert ipxe.channel_serial(script, "stable.ipxe") == serial
 
 
+def test_a_caching_client_boots_its_disk_unless_somebody_chooses_to_install() -> None:
+    script = ipxe.disk_script("kiosk", 7, ["quiet"])
+    assert ipxe.kernel_arguments(script) == ["quiet"]
+    lines = script.splitlines()
+    labels = {line for line in lines if line.startswith(":")}
+    assert labels == {":install", ":failed", ":disk"}
+    # what cannot be shown, is not chosen, or chosen with nobody there, goes to the disk
+    (menu,) = [line for line in lines if line.startswith("menu ")]
+    (choose,) = [line for line in lines if line.startswith("choose ")]
+    assert menu.endswith(" || goto disk")
+    assert choose.startswith("choose --default disk --timeout ")
+    assert choose.endswith(" && goto ${stateless-choice} || goto disk")
+    assert [line.split()[1] for line in lines if line.startswith("item ")] == ["disk", "install"]
+    assert lines[lines.index(":disk") + 1 :] == ["echo kiosk 7 (blocks): going on to the next boot device", "exit 1"]
+    # nothing comes to the installation but by its label
+    assert lines[lines.index(":install") - 1] == choose
+    assert lines[lines.index(":install") + 1 : lines.index(":failed")] == [
+        "set stateless-arguments ${stateless-arguments} stateless.install=auto",
+        "chain --replace ram.ipxe || goto failed",
+    ]
+    assert lines[lines.index(":disk") - 1] == "reboot"
+    assert arguments.told("quiet stateless.client=pc1 stateless.install=auto")["install"] == "auto"
+
+
 @pytest.mark.parametrize(
     "text", ["", "#!ipxe\n", "set stateless-serial 0\n", "set stateless-serial x\n", "# set stateless-serial 3\n"]
 )

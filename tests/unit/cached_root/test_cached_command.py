@@ -50,6 +50,8 @@ def test_a_machine_from_the_network_has_no_health_to_judge(places: Places, capsy
         (["install", "/dev/null", "--serial", "1", "--url", "http://a", "--vg", "a/b"], "vg: 'a/b'"),
         (["update", "--protosystem", "A", "--serial", "1", "--url", "http://a"], "protosystem: 'A'"),
         (["verify"], "runs no root of its disk"),
+        (["install", "--serial", "1", "--url", "http://a"], "disk: None cannot be used: name it"),
+        (["install", "auto", "--serial", "1", "--url", "http://a", "--erase"], "what is erased is said by name"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_name(
@@ -74,8 +76,20 @@ def test_a_machine_takes_to_its_disk_what_it_logs_in_with(places: Places, tmp_pa
     assert "s3cret" not in repr(install.Wanted("/dev/sda", ("lab", 1), kept=kept))
 
 
+def test_what_was_booted_to_install_is_what_is_installed(places: Places, capsys: Capture) -> None:
+    """The menu's way: nobody is asked what, and the disk is said by the kernel's command line."""
+    line = pathlib.Path(places.of("/proc/cmdline"))
+    line.write_text(f"{line.read_text().strip()} stateless.install=/dev/null\n")
+    # port 1: nobody publishes there
+    assert command.run(["install", "--url", "http://127.0.0.1:1"], places) == 1
+    assert "disk: '/dev/null' cannot be used: it is no block device" in capsys.readouterr().err
+    line.write_text("ro stateless.install=auto\n")
+    assert command.run(["install", "--url", "http://127.0.0.1:1"], places) == 1
+    assert "serial: None cannot be used: this machine runs no image" in capsys.readouterr().err
+
+
 def test_wrong_usage(places: Places, capsys: Capture) -> None:
-    assert command.run(["install"], places) == 2
+    assert command.run(["install", "a", "b"], places) == 2
     assert command.run(["rollback", "x"], places) == 2
     assert command.run(["--help"], places) == 0
     assert "exit status of health" in capsys.readouterr().out

@@ -15,7 +15,8 @@ from ansible_collections.stateless.linux.plugins.module_utils._cached_root impor
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.here import Here
 from ansible_collections.stateless.linux.plugins.module_utils._client import cached, cached_state, command
 from ansible_collections.stateless.linux.plugins.module_utils._client.places import Places
-from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue, NotFound
+from ansible_collections.stateless.linux.plugins.module_utils._client.wanted import Wanted
+from ansible_collections.stateless.linux.plugins.module_utils._errors import InvalidValue, NotFound, StatelessError
 from ansible_collections.stateless.linux.plugins.module_utils._plan import Outcome
 from ansible_collections.stateless.linux.tests.unit.blocks.web import serving
 from ansible_collections.stateless.linux.tests.unit.blocks.world import NAME
@@ -30,6 +31,11 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
     return made
 
 
+#: The kernel arguments of the machine's own, as the client for tests has them.
+OWN = "console=ttyS0 stateless.client=pc1"
+Capture = pytest.CaptureFixture[str]
+
+
 class Pc:
     """A caching client, and the modules on it."""
 
@@ -42,15 +48,15 @@ class Pc:
         # the process of the tests keeps its own
         monkeypatch.setattr(cached, "_low_priority", lambda: None)
 
-    def boot(self, serial: int, generation: int) -> None:
+    def boot(self, serial: int, generation: int, own: str = OWN) -> None:
         """Boot, and be healthy."""
-        self.start(serial, generation)
+        self.start(serial, generation, own)
         health.bless(self.client.machine(serial), generation)
 
-    def start(self, serial: int, generation: int) -> None:
+    def start(self, serial: int, generation: int, own: str = OWN) -> None:
         self.running = serial
         line = f"ro stateless.protosystem={NAME} stateless.serial={serial} stateless.format=blocks stateless.trial"
-        (self.root / "proc/cmdline").write_text(f"{line} stateless.entry={generation}\n")
+        (self.root / "proc/cmdline").write_text(f"{line} stateless.entry={generation} {own}\n")
 
     def run(self, *arguments: str) -> int:
         return command.run(arguments, Places(str(self.root), {}))
@@ -109,6 +115,29 @@ def test_a_rollback_happens_once(pc: Pc) -> None:
         pc.apply(rollback=True, serial=7)
 
 
+def test_other_kernel_arguments_of_the_directory_are_another_entry(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    said = Wanted((NAME, 1), ("console=ttyS0", "quiet"))
+    for one in (cached, cached_state):
+        monkeypatch.setattr(one, "assigned", lambda _places: said)
+    planned = pc.apply(check=True)
+    assert [step.text for step in planned.plan.steps] == [f"boot {NAME} 1 next, with other kernel arguments"]
+    assert planned.result["reboot_required"]
+    assert pc.run("update", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["reboot"]
+    assert not pc.apply().plan.changed
+    pc.boot(1, 2, "stateless.client=pc1 stateless.assigned console=ttyS0 quiet")
+    done = pc.apply()
+    assert not done.plan.changed
+    assert not done.result["reboot_required"]
+    assert pc.run("update") == 0
+    assert capsys.readouterr().out == f"{NAME} 1 runs\n"
+    said = Wanted((NAME, 1), ("a b",))
+    with pytest.raises(StatelessError, match="the directory says what cannot be: kernel_arguments"):
+        pc.apply()
+
+
 def test_options_that_cannot_work_are_refused(pc: Pc) -> None:
     for wrong in ({"urls": ["ftp://a"]}, {"limit": -1}, {"serial": 0}, {"serial": 1, "protosystem": "A"}):
         with pytest.raises(InvalidValue, match=next(reversed(wrong))):
@@ -147,9 +176,6 @@ class System:
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> System:
     return System(monkeypatch)
-
-
-Capture = pytest.CaptureFixture[str]
 
 
 def test_a_healthy_trial_becomes_good(pc: Pc, system: System, capsys: Capture) -> None:

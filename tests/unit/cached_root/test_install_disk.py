@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -12,8 +13,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._cached_root import disk, layout
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root import disk, install, layout
 from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, InvalidValue
+from ansible_collections.stateless.linux.plugins.module_utils._volumes.lvm_group import Group
 
 Loop = t.Callable[[pathlib.Path], str]
 
@@ -99,8 +101,50 @@ def test_a_disk_that_is_mounted_is_refused_whatever_is_told(
     try:
         with pytest.raises(InUse, match="is mounted on"):
             disk.check(disk.look(device), erase=True)
+        # its content may be lost: so what is in the way is said
+        with pytest.raises(InUse, match=r"kernel argument stateless\.install,"):
+            disk.check(disk.look(device), erase=True)
+        with pytest.raises(InUse) as refused:
+            disk.check(disk.look(device), erase=False)
+        assert "stateless.install" not in str(refused.value)
     finally:
         subprocess.run(["umount", where], check=True)
+
+
+def test_the_only_blank_disk_is_found(tmp_path: pathlib.Path, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / name for name in ("data", "blank", "other")]
+    for path in paths:
+        with path.open("wb") as stream:
+            stream.truncate(8 << 30)
+    subprocess.run(["mkfs.ext4", "-q", paths[0]], check=True)
+    devices = [loop(path) for path in paths]
+    wanted = install.Wanted(install.AUTO, ("lab", 1))
+    for there, said in ((devices[:1], "no disk of this machine is blank: .*is not blank"), ([], "there is none")):
+        monkeypatch.setattr(disk, "fixed", lambda there=there: there)
+        with pytest.raises(InUse, match=said):
+            install.blank(wanted, [])
+    monkeypatch.setattr(disk, "fixed", lambda: devices[:2])
+    assert install.blank(wanted, []) == devices[1]
+    monkeypatch.setattr(disk, "fixed", lambda: devices)
+    with pytest.raises(InvalidValue, match=f"several are blank, say which is meant: {devices[1]}, {devices[2]}"):
+        install.blank(wanted, [])
+    with pytest.raises(InvalidValue, match="said by name"):
+        install.blank(dataclasses.replace(wanted, erase=True), [])
+
+
+def test_what_a_killed_run_has_begun_is_gone_on_with() -> None:
+    parts = [device(path=f"/dev/sdx{at}", kind="part", name=one.name) for at, one in enumerate(layout.PARTITIONS, 1)]
+    wanted = install.Wanted(install.AUTO, ("lab", 1))
+    assert not install.taken(disk.Found(device(parts=tuple(parts)), ("gpt",)), wanted, [])
+    lvm = dataclasses.replace(parts[3], filesystem="LVM2_member")
+    whole = disk.Found(device(parts=(*parts[:3], lvm)), ("gpt",))
+    assert install.taken(whole, wanted, [Group("stateless", ("stateless.installing", "stateless.linux"))])
+    with pytest.raises(InUse, match="is not blank: it has /dev/sdx1 stateless-esp"):
+        install.taken(whole, wanted, [Group("stateless", ("stateless.linux",))])
+
+
+def test_no_loop_device_is_chosen_by_itself(blank: pathlib.Path, loop: Loop) -> None:
+    assert loop(blank) not in disk.fixed()
 
 
 def test_what_is_no_disk_is_refused(tmp_path: pathlib.Path) -> None:
@@ -112,6 +156,12 @@ def test_what_is_no_disk_is_refused(tmp_path: pathlib.Path) -> None:
 
 def device(**said: t.Any) -> disk.Device:
     return disk.Device(**{"path": "/dev/sdx", "kind": "disk", "size": 1 << 40, **said})
+
+
+def test_the_disk_that_the_machine_runs_from_is_never_for_installing() -> None:
+    found = disk.Found(device(parts=(device(path="/dev/sdx1", kind="part", mounted=("/", "/var/log")),)), ("gpt",))
+    with pytest.raises(InUse, match=r"is mounted on /, /var/log$"):
+        disk.check(found, erase=True)
 
 
 def test_volumes_on_a_disk_keep_it() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pathlib
@@ -210,6 +211,40 @@ def test_a_machine_takes_its_name_to_its_disk() -> None:
     assert arguments.named(["quiet"], "pc1") == ["systemd.hostname=pc1", "quiet"]
     for own, host in ((["systemd.hostname=pc2"], "pc1"), (["quiet"], "localhost"), (["quiet"], "no_name_for_systemd")):
         assert arguments.named(own, host) == own
+
+
+def test_what_the_directory_says_takes_the_place_of_what_it_said() -> None:
+    own = arguments.with_assigned(["console=ttyS0", "stateless.client=pc1"], ["console=ttyS0", "quiet"])
+    assert own == ["stateless.client=pc1", "stateless.assigned", "console=ttyS0", "quiet"]
+    line = arguments.command_line("vg", Entry(42, "lab-a", 7, 3), BOOT, own)
+    assert arguments.own_arguments(line) == own
+    assert arguments.with_assigned(own, ["nosmt"]) == ["stateless.client=pc1", "stateless.assigned", "nosmt"]
+    assert arguments.with_assigned(own, []) == ["stateless.client=pc1"]
+    assert arguments.with_assigned(["a"], ["stateless.entry=7", "stateless.install=/dev/vda"]) == ["a"]
+    with pytest.raises(InvalidValue, match="kernel_arguments"):
+        arguments.with_assigned([], ["a$b"])
+
+
+def test_what_no_kernel_takes_is_refused() -> None:
+    with pytest.raises(StatelessError, match="1920 fit"):
+        arguments.command_line("vg", Entry(42, "lab-a", 7, 3), BOOT, ["a" * 1800])
+
+
+def test_other_arguments_are_another_entry() -> None:
+    good, trial, failed = Entry(1, "lab", 1), Entry(2, "lab", 1, 3), Entry(2, "lab", 1, 0)
+    own = {good.name: ("a",), trial.name: ("b",)}
+    now = dataclasses.replace(situation([root(1)], [good], running=1), own=own)
+    for said, way in ((None, Way.NOTHING), (("a",), Way.NOTHING), (("b",), Way.ENTRY), ((), Way.ENTRY)):
+        assert plan.way(now, ("lab", 1), said) is way
+    both = dataclasses.replace(now, entries=(good, trial))
+    for said, way in ((None, Way.NOTHING), (("a",), Way.CANCEL), (("b",), Way.NOTHING), ((), Way.ENTRY)):
+        assert plan.way(both, ("lab", 1), said) is way
+    assert not both.is_trial
+    assert dataclasses.replace(both, generation=2).is_trial
+    over = dataclasses.replace(now, entries=(good, failed))
+    assert over.has_failed(("lab", 1), ("b",))
+    assert not over.has_failed(("lab", 1), ("a",))
+    assert not over.has_failed(("lab", 1), None)
 
 
 # -- files

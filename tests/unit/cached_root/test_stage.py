@@ -181,6 +181,41 @@ def test_a_root_that_failed_is_noted_and_not_tried_again_unless_told(client: Cli
     assert len(client.boot.entries()) == 2
 
 
+def test_other_kernel_arguments_are_tried_and_stay_failed(client: Client, publisher: Publisher, web: Web) -> None:
+    go(client, publisher, 1)
+    before, image = len(web.requests), (NAME, 1)
+    old, new = ("console=ttyS0", "stateless.client=pc1"), ("stateless.client=pc1", "stateless.assigned", "a=b;c&d")
+    assert stage.stage(client.machine(1), image, own=old).way is Way.NOTHING
+    assert stage.stage(client.machine(1), image, own=new).way is Way.ENTRY
+    assert len(web.requests) == before
+    entry = following(client.boot.entries())
+    assert entry == Entry(2, NAME, 1, 3)
+    assert client.boot.arguments(entry)[-4:] == ["stateless.entry=2", *new]
+    assert stage.stage(client.machine(1), image, own=new).way is Way.NOTHING
+    # whoever does not ask the directory has nothing against them
+    assert stage.stage(client.machine(1), image).way is Way.NOTHING
+    # while it is tried, nothing else is
+    running = dataclasses.replace(client.machine(1), generation=2, arguments=new)
+    assert running.look().is_trial
+    with pytest.raises(InUse, match="not found healthy yet"):
+        stage.stage(running, image, own=old)
+    fail(client, entry)
+    assert health.bless(client.machine(1), 1).failed == ()
+    with pytest.raises(InUse, match=r"lab 1 with the kernel arguments stateless.client=pc1 .* did not come up healthy"):
+        stage.stage(client.machine(1), image, own=new)
+    assert stage.stage(client.machine(1), image, own=new, again=True).way is Way.ENTRY
+    # and now they are good
+    health.bless(client.machine(1), 3)
+    assert stage.stage(client.machine(1), image, own=new).way is Way.NOTHING
+    assert client.boot.entries() == [Entry(3, NAME, 1)]
+    # it goes with them to the next root, whoever says so
+    running = dataclasses.replace(client.machine(1), generation=3, arguments=new)
+    stage.stage(running, (NAME, 2))
+    coming = following(client.boot.entries())
+    assert coming is not None
+    assert client.boot.arguments(coming)[-4:] == ["stateless.entry=4", *new]
+
+
 def test_whether_there_is_something_to_fall_back_on(client: Client, publisher: Publisher) -> None:
     stage.stage(client.machine(), (NAME, 1))
     assert health.alternative(client.machine(1), 1) is None

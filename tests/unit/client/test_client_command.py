@@ -45,9 +45,9 @@ def there(root: pathlib.Path) -> set[str]:
 CACHING = {"urls": ["http://srv1"], "keep": 2, "tries": 3, "limit": 0, "update_interval": "1h"}
 CACHED = {
     "etc/stateless/cached.json",
-    *(f"{UNITS}/stateless-{name}" for name in ("health.service", "trial.service", "trial.timer")),
+    *(f"{UNITS}/stateless-{name}" for name in ("health.service", "install.service", "trial.service", "trial.timer")),
     *(f"{UNITS}/stateless-{name}" for name in ("update.service", "update.timer")),
-    f"{UNITS}/multi-user.target.wants/stateless-health.service",
+    *(f"{UNITS}/multi-user.target.wants/stateless-{name}.service" for name in ("health", "install")),
     f"{UNITS}/sysinit.target.wants/stateless-trial.timer",
     f"{UNITS}/timers.target.wants/stateless-update.timer",
     f"{UNITS}/systemd-bless-boot.service",

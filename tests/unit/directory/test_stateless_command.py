@@ -20,12 +20,13 @@ import ldap
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root import decisions
-from ansible_collections.stateless.linux.plugins.module_utils._client import ask, command
+from ansible_collections.stateless.linux.plugins.module_utils._client import ask, command, wanted
 from ansible_collections.stateless.linux.plugins.module_utils._client import machine as machine_
 from ansible_collections.stateless.linux.plugins.module_utils._directory.connection import LdapFailed
 from ansible_collections.stateless.linux.plugins.module_utils._directory.info import information
 from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import REPORT
 from ansible_collections.stateless.linux.plugins.module_utils._directory.values import CLIENT_CLASSES, GROUP_CLASSES
+from ansible_collections.stateless.linux.plugins.module_utils._errors import StatelessError
 from ansible_collections.stateless.linux.tests.unit.directory.machine import DIGEST, OTHER, Machine, status
 from ansible_collections.stateless.linux.tests.unit.directory.served import SECRET, TREE, Directory
 
@@ -100,6 +101,17 @@ def test_what_is_assigned_is_told_with_its_reason(directory: Directory, pc: Mach
         assert "client pc1 names snapshot 2" in text
     finally:
         directory.assign_all(statelessAssignedProtosystem="")
+
+
+def test_a_caching_client_is_told_its_kernel_arguments(directory: Directory, pc: Machine) -> None:
+    """By the first that names some, as boot scripts have them."""
+    client(directory, statelessAssignedProtosystem=["desk"], statelessAssignedFormat=["nfs"])
+    group(directory, "lab", "pc1", statelessKernelArguments=["console=ttyS1  nosmt"])
+    assert wanted.assigned(pc.places) == wanted.Wanted(("desk", 1), ("console=ttyS1", "nosmt"))
+    directory.root.modify(TREE.client("pc1"), [(ldap.MOD_ADD, "statelessKernelArguments", [b"a$b"])])
+    found = wanted.assigned(pc.places)
+    with pytest.raises(StatelessError, match="the directory says what cannot be: kernel_arguments: 'a\\$b'"):
+        found.own([])
 
 
 OWN = {"Protosystem": b"desk", "Serial": b"2"}

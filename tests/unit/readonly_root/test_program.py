@@ -76,3 +76,10 @@ def test_another_python_is_no_change_and_other_source_is() -> None:
     assert not SERVICE.is_current(repack({"stateless/_errors.py": b"x = 1\n"}))
     assert not SERVICE.is_current(b"#!/bin/sh\n")
     assert not SERVICE.is_current(SERVICE.packed[:1000])
+
+
+def test_a_machine_that_is_to_be_installed_leaves_its_disks_alone() -> None:
+    for line in ("ro stateless.install quiet", "ro stateless.install=/dev/vda", "stateless.install=auto"):
+        assert service.is_installing(line)
+    for line in ("", "ro stateless.serial=1", "stateless.installed=1", "a=stateless.install"):
+        assert not service.is_installing(line)

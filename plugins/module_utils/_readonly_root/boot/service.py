@@ -9,6 +9,7 @@ Whatever is wrong, the boot goes on: what can be made writable is, the rest is s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 
@@ -27,6 +28,8 @@ from .log import Log, shown
 DONE = "/run/stateless/readonly-root.json"
 #: On the kernel's command line of a machine that runs an image.
 _IMAGE_ARGUMENT = "stateless.serial="
+#: On that of a machine whose disk is to be installed: alone, or with a value.
+_INSTALL = "stateless.install"
 
 
 def main() -> int:
@@ -52,12 +55,16 @@ def serve(log: Log) -> None:
     settings = layout.read_settings(Tree("/"), Dialect.OWN, arguments)
     if not is_wanted(settings, arguments, root_is_writable(), os.path.exists("/run/systemd/container")):
         return
+    if is_installing(arguments):
+        log.note(f"{_INSTALL}: at this boot, nothing is taken from the machine's disks, and nothing is kept")
+        settings = dataclasses.replace(settings, rw_label="")
     bound: list[Bind] = []
     try:
         # What is mounted now, such as a machine-id for this boot, hides the image's.
         given = {mount.where for mount in _mounts.mounts()}
         bound += _scratch(settings, log)
-        bound += _state(settings, arguments, given, [bind.path for bind in bound], log)
+        if not is_installing(arguments):
+            bound += _state(settings, arguments, given, [bind.path for bind in bound], log)
     finally:
         _files.write_json(
             DONE,
@@ -85,6 +92,11 @@ def is_wanted(settings: Settings, arguments: str, writable: bool, container: boo
         # The kernel's arguments are the host's.
         return False
     return (settings.enabled and forced) or settings.temporary_state
+
+
+def is_installing(arguments: str) -> bool:
+    """Whether the machine's disk is to be installed at this boot: state that is in use could not be taken away."""
+    return any(word.partition("=")[0] == _INSTALL for word in arguments.split())
 
 
 def root_is_writable() -> bool:
