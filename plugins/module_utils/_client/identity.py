@@ -64,7 +64,7 @@ def kept(places: Places) -> dict[str, bytes]:
 
     What is the image's own, or what a virtual machine's host gives at each boot, is not the machine's to keep.
     """
-    found = {}
+    found: dict[str, bytes] = {}
     for source in (*places.certificate, *places.own_passwords):
         path = source[len(places.root) :]
         with contextlib.suppress(FileNotFoundError), open(source, "rb") as stream:
