@@ -91,7 +91,7 @@ def _server(lab: Lab, host: Host) -> list[str]:
 
 
 def _client(host: Host) -> list[str]:
-    """The network first, or the disk. BIOS: the iPXE in the ROM of QEMU. UEFI: no ROM, so that OVMF itself uses TFTP."""
+    """The network first, or the disk. BIOS: the iPXE in the ROM of QEMU. UEFI: no ROM, so that OVMF uses TFTP."""
     card = f"virtio-net-pci,netdev=net,mac={host.mac},bootindex={9 if host.disk_first else 1}"
     if not host.uefi:
         return ["-device", card]
