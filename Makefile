@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help setup setup-lab check test demo bench clean
 
 # make check ONLY="mypy units" runs these steps alone; V=1 shows the output of every step as it comes;
-# make test JOBS=2 runs two scenarios at once.
+# make test JOBS=1 runs one scenario after the other.
 ONLY ?=
 V ?=
 JOBS ?=

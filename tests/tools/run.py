@@ -6,7 +6,7 @@
 Steps that only read the sources run in a copy of the collection (what git tracks or would track): some tools
 refuse to follow the link that makes a clone a collection, and nobody's half-typed file changes under them.
 Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
-every two processors, since its machines boot beside each other, and at most three (JOBS=N: so many), each in a
+every processor, since each waits for its machines much of the time, and at most three (JOBS=N: so many), each in a
 process of its own.
 """
 
@@ -41,7 +41,7 @@ SAYS_FAILURE = re.compile(
 #: Lines of a failed step that are said once more, under the last step.
 SAID_AGAIN = 10
 #: The scenarios that take longest, to be begun first.
-LONGEST = ("molecule vm", "molecule readonly_root", "molecule container")
+LONGEST = ("molecule vm", "molecule container", "molecule cached", "molecule readonly_root")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -416,7 +416,7 @@ def main() -> int:
             print(f"ONLY={' '.join(wanted)} names no step", file=sys.stderr)
             return 2
     verbose = bool(os.environ.get("V"))
-    jobs = int(os.environ.get("JOBS") or (1 if verbose else max(1, min((os.cpu_count() or 1) // 2, 3))))
+    jobs = int(os.environ.get("JOBS") or (1 if verbose else min(os.cpu_count() or 1, 3)))
     with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
         run = Run(copy_sources(pathlib.Path(parent)), verbose)
         try:
