@@ -75,7 +75,7 @@ def check_steps() -> list[Step]:
         ),
         Step("antsibull-changelog", ("antsibull-changelog", "lint")),
         Step("shellcheck", ("tests/tools/shellcheck",)),
-        Step("units", ("pytest", "-p", "no:cacheprovider", "-q", "tests/unit")),
+        Step("units", ("pytest", "-p", "no:cacheprovider", "-q", "-n", "auto", "--dist", "loadfile", "tests/unit")),
     ]
 
 
