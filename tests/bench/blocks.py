@@ -1,11 +1,13 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of the blocks format: tests/tools/with python tests/bench/blocks.py DIRECTORY [thorough]
+"""The figures of the blocks format: tests/tools/with python tests/bench/blocks.py DIRECTORY [thorough] [behind]
 
 DIRECTORY is what tests/bench/blocks-data makes. Publishes its three images, serves them with nginx, and brings a client
 from nothing to the first, and on; compares. CPU is user and system seconds of each step's own process, its start
-included. Needs root and nginx-light.
+included; bytes are those that the server sent, headers included. Then 1, 8 and 64 clients fetch at once. ``thorough``
+publishes at that level, too; ``behind`` is a client five versions behind, and the one step between both ends. Needs
+root and nginx-light.
 """
 
 from __future__ import annotations
@@ -15,14 +17,20 @@ import filecmp
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 import typing as t
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, improve, packing, publish, similar
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import (
+    changes,
+    improve,
+    manifest,
+    packing,
+    publish,
+    similar,
+)
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
@@ -30,15 +38,17 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.place impo
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.ranges import Set
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import sign
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update, trusting
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import MAX_MANIFEST
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from bench.serving import Web, figure, free_port
+
 NAME = "lab"
-_NGINX = """worker_processes 1; daemon off; pid {work}/nginx.pid; error_log stderr;
-events {{}}
-http {{ access_log off; sendfile on; default_type application/octet-stream;
-  server {{ listen 127.0.0.1:{port}; root {work}/public; }} }}
-"""
+#: clients at once
+_TOGETHER = (1, 8, 64)
+_PIECE = 1024**2
 
 
 class Bench(t.NamedTuple):
@@ -61,15 +71,20 @@ class Bench(t.NamedTuple):
             volume = stack.enter_context(Volume(self.image(serial)))
             parent, changed, groups = None, list(volume.allocated()), []
             if serial > 1:
-                manifest = place.manifest(serial - 1)
+                before = place.manifest(serial - 1)
                 old = stack.enter_context(Volume(self.image(serial - 1)))
-                parent = publish.Parent(manifest, Holder(place.index(manifest), old))
+                parent = publish.Parent(before, Holder(place.index(before), old))
                 changed = list(changes.compared(old, volume))
                 if Set(changed).total() >= similar.WORTH:
                     images = self.image(serial - 1), self.image(serial)
                     trees = [stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images]
                     groups = list(similar.files(*trees))
             publish.Publishing(place, serial, volume, parent, changed, groups, packing.LEVELS[level], self.sign).run()
+
+    def compare(self, serial: int) -> None:
+        """Find what changed as :meth:`publish` does, and no more."""
+        with Volume(self.image(serial - 1)) as old, Volume(self.image(serial)) as volume:
+            list(changes.compared(old, volume))
 
     def improve(self, serial: int) -> None:
         """Make its packs again."""
@@ -80,17 +95,46 @@ class Bench(t.NamedTuple):
             improve.Improving(self.place(), serial, volume, old, level, self.sign).run()
 
     def update(self, client: str, serial: int, own: int) -> None:
-        """Bring a client to a serial; says requests and bytes."""
+        """Bring a client to a serial."""
         local = Local(NAME, str(self.work / f"client-{client}"))
         check = trusting(NAME, str(self.work / "trusted"))
-        site = Site([f"http://127.0.0.1:{self.port}"])
         with contextlib.ExitStack() as stack:
             volume = stack.enter_context(Volume(self.image(own))) if own else None
-            update = Update(site, local, serial, local.root(own) if own else None, volume, check)
+            update = Update(self.site(), local, serial, local.root(own) if own else None, volume, check)
             wanted = update.plan(update.look_up())
             target = stack.enter_context(Volume(str(self.work / "target"), writable=True))
             update.apply(wanted, target, str(self.work))
-        print(site.requests, site.bytes)
+
+    def fetch(self, serial: int, clients: int) -> None:
+        """Fetch at once, for some clients, what one at the serial before fetches; nothing is written."""
+        volume = Volume(self.image(serial - 1))
+        check = trusting(NAME, str(self.work / "trusted"))
+        local = Local(NAME, str(self.work / "client-a"))
+        with volume:
+            update = Update(self.site(), local, serial, local.root(serial - 1), volume, check)
+            wanted = update.plan(update.look_up())
+
+        def one() -> None:
+            site = self.site()
+            site.get(manifest.file_name(serial), MAX_MANIFEST)
+            step = wanted.manifest.step()
+            for file, start, end in [
+                *((step.file, 0, step.head) for step in (step,) if step),
+                *((span.pack.file, span.start, span.end) for span in wanted.plan.spans),
+            ]:
+                with site.stream(file, start, end) as stream:
+                    for at in range(start, end, _PIECE):
+                        stream.read(min(_PIECE, end - at))
+
+        threads = [threading.Thread(target=one) for _client in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def site(self) -> Site:
+        """The server."""
+        return Site([f"http://127.0.0.1:{self.port}"])
 
     def sign(self, text: bytes) -> bytes:
         """Sign with the key of this run."""
@@ -109,62 +153,82 @@ def measured(bench: Bench, *step: str) -> tuple[str, float, float]:
     return said.strip(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def figure(what: str, **values: t.Any) -> None:
-    """Print one line of figures."""
-    print(f"{what:<34} " + "  ".join(f"{name} {value}" for name, value in values.items()), flush=True)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def cpu_of(pids: t.Iterable[int]) -> float:
-    """CPU seconds of processes."""
-    ticks = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def steps(bench: Bench, *, thorough: bool) -> None:
-    """All figures."""
-    for serial in (1, 2, 3):
+def publish_all(bench: Bench, serials: t.Iterable[int]) -> None:
+    """Publish each."""
+    for serial in serials:
         _said, cpu, memory = measured(bench, "publish", str(serial), "default")
-        packs = sum(path.stat().st_size for path in (bench.work / "public").glob(f"{serial}-*.pack"))
-        figure(f"publish v{serial}", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}", bytes=packs)
-    if thorough:
-        for serial in (1, 2, 3):
-            _said, cpu, memory = measured(bench, "improve", str(serial))
-            figure(f"thorough v{serial}", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}")
-    (bench.work / "nginx.conf").write_text(_NGINX.format(work=bench.work, port=bench.port))
-    server = subprocess.Popen(["nginx", "-c", str(bench.work / "nginx.conf")])
-    try:
-        time.sleep(1)
-        if server.poll() is not None:
-            sys.exit("nginx does not start")
-        children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        pids = [server.pid, *map(int, children)]
-        for client, own, serial in (("a", 0, 1), ("a", 1, 2), ("a", 2, 3), ("b", 0, 3), ("a", 1, 3)):
+        packs = (bench.work / "public").glob(f"{serial}-*.pack")
+        size = sum(path.stat().st_size for path in packs)
+        figure(f"publish v{serial}", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}", bytes=size)
+
+
+def improve_all(bench: Bench, serials: t.Iterable[int]) -> None:
+    """Make packs again at the level ``thorough``, as the module ``image`` does when they are out."""
+    for serial in serials:
+        _said, cpu, memory = measured(bench, "improve", str(serial))
+        figure(f"publish v{serial}, thorough", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}")
+
+
+def changes_alone(bench: Bench) -> None:
+    """What comparing takes, which is not needed where a thin pool or shared extents say what changed."""
+    for serial in (2, 3):
+        _said, cpu, _memory = measured(bench, "compare", str(serial))
+        figure(f"of that, comparing v{serial}", cpu=f"{cpu:.2f}")
+
+
+def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.Iterable[int] = ()) -> None:
+    """Bring clients to serials: each is its name, the serial it has, and the one it goes to."""
+    with Web(bench.work, "/public", bench.port) as server:
+        for client, own, serial in ways:
             target = bench.work / "target"
             if own:
                 subprocess.run(["cp", "--sparse=always", "--reflink=auto", bench.image(own), target], check=True)
             else:
                 target.write_bytes(b"")
-            before = cpu_of(pids)
-            said, cpu, memory = measured(bench, "update", client, str(serial), str(own))
-            served = cpu_of(pids) - before
-            requests, size = said.split()
+            before = server.cpu()
+            _said, cpu, memory = measured(bench, "update", client, str(serial), str(own))
+            served = server.cpu() - before
+            size, requests = server.served()
             if not filecmp.cmp(target, bench.image(serial), shallow=False):
                 sys.exit(f"v{own} to v{serial}: the volume differs")
             label = f"v{own} to v{serial}" if own else f"nothing to v{serial}"
-            figure(label, bytes=size, requests=requests, cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}", server=served)
+            values = {"cpu": f"{cpu:.2f}", "peak_MiB": f"{memory:.0f}", "server": f"{served:.2f}"}
+            figure(label, bytes=size, requests=requests, **values)
+        for count in together:
+            before = server.cpu()
+            measured(bench, "fetch", "2", str(count))
+            served = server.cpu() - before
+            figure(f"v1 to v2, {count} at once", server_per_client=f"{served / count:.3f}")
+
+
+def behind(bench: Bench) -> None:
+    """Five versions behind, and one version that is all of these."""
+    publish_all(bench, range(1, 7))
+    clients(bench, [("a", 0, 1), ("a", 1, 6)])
+    with contextlib.ExitStack() as stack:
+        one = stack.enter_context(working(bench.data))
+        ends = one.work / "ends"
+        ends.mkdir()
+        for serial, image in ((1, 1), (2, 6)):
+            os.link(bench.image(image), ends / f"v{serial}.img")
+        alone = one._replace(data=ends)
+        publish_all(alone, (1, 2))
+        clients(alone, [("a", 0, 1), ("a", 1, 2)])
+
+
+@contextlib.contextmanager
+def working(data: pathlib.Path) -> t.Iterator[Bench]:
+    """A directory for a run, with keys."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=data))
+    work.chmod(0o755)
+    try:
+        for name in ("public", "private"):
+            (work / name).mkdir()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
+        (work / "trusted").write_text(f"{NAME} {(work / 'key.pub').read_text()}")
+        yield Bench(data, work, free_port())
     finally:
-        server.terminate()
-        server.wait()
+        shutil.rmtree(work)
 
 
 def main(argv: t.Sequence[str]) -> None:
@@ -177,19 +241,23 @@ def main(argv: t.Sequence[str]) -> None:
             bench.publish(int(rest[0]), rest[1])
         elif name == "improve":
             bench.improve(int(rest[0]))
+        elif name == "compare":
+            bench.compare(int(rest[0]))
+        elif name == "fetch":
+            bench.fetch(int(rest[0]), int(rest[1]))
         else:
             bench.update(rest[0], int(rest[1]), int(rest[2]))
         return
-    work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=data))
-    work.chmod(0o755)
-    try:
-        for name in ("public", "private"):
-            (work / name).mkdir()
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
-        (work / "trusted").write_text(f"{NAME} {(work / 'key.pub').read_text()}")
-        steps(Bench(data, work, free_port()), thorough="thorough" in argv[1:])
-    finally:
-        shutil.rmtree(work)
+    with working(data) as bench:
+        publish_all(bench, (1, 2, 3))
+        changes_alone(bench)
+        clients(bench, [("a", 0, 1), ("a", 1, 2), ("a", 2, 3), ("b", 0, 3), ("a", 1, 3)], _TOGETHER)
+        if "thorough" in argv[1:]:
+            improve_all(bench, (2, 3))
+            clients(bench, [("a", 1, 2), ("a", 2, 3)])
+    if "behind" in argv[1:]:
+        with working(data / "five") as bench:
+            behind(bench)
 
 
 if __name__ == "__main__":
