@@ -115,7 +115,7 @@ def partition(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib
         (where / "grub").mkdir()
         (where / "grub/grubenv").write_bytes(environment.encode({}))
         (where / "grub/grub.cfg").write_text(grub.CONFIG)
-    assert type(at(where)) is (grub.Grub if request.param == "grub" else systemd_boot.SystemdBoot)
+    assert isinstance(at(where), grub.Grub if request.param == "grub" else systemd_boot.SystemdBoot)
     return where
 
 
