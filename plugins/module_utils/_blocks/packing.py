@@ -32,7 +32,7 @@ class Level(t.NamedTuple):
 
 
 LEVELS = {
-    "default": Level(Effort(3, long=True), Effort(3), 1024, 1024, 4096),
+    "default": Level(Effort(3, 21, 20, long=True), Effort(6), 2048, 2048, 4096),
     "thorough": Level(Effort(16, long=True), Effort(16), 2048, 2048, 6144),
 }
 

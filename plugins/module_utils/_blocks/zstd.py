@@ -19,7 +19,7 @@ import typing as t
 from .._errors import StatelessError
 from .values import damaged
 
-_LEVEL, _WINDOW_LOG, _LONG = 100, 101, 160
+_LEVEL, _WINDOW_LOG, _HASH_LOG, _CHAIN_LOG, _LONG = 100, 101, 102, 103, 160
 _CONTENT_SIZE, _CHECKSUM = 200, 201
 #: skippable frames: RFC 8878, 3.1.2
 SKIPPABLE = 0x184D2A50
@@ -75,6 +75,10 @@ class Effort:
     """How hard to compress."""
 
     level: int
+    #: log2 of the entries of the tables for matches in a prefix (ZSTD_c_hashLog, ZSTD_c_chainLog); 0: as the level has
+    #: them, which for low levels is far too few to find all of a prefix again
+    hash_log: int = 0
+    chain_log: int = 0
     #: find long matches far away (ZSTD_c_enableLongDistanceMatching)
     long: bool = False
 
@@ -113,6 +117,10 @@ class Compressor:
         if prefixed:
             # the window has to reach over the data to the prefix's beginning
             yield _WINDOW_LOG, max(17, (reach - 1).bit_length())
+            if self._effort.hash_log:
+                yield _HASH_LOG, self._effort.hash_log
+            if self._effort.chain_log:
+                yield _CHAIN_LOG, self._effort.chain_log
             if self._effort.long:
                 yield _LONG, 1
 

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import random
 import struct
 import subprocess
 import typing as t
@@ -17,7 +18,15 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import boot, index, manifest, pack, tree, zstd
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import (
+    boot,
+    index,
+    manifest,
+    pack,
+    packing,
+    tree,
+    zstd,
+)
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.index import Index, Run
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import MAX_DELTA, MAX_TABLE, Damaged
 from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK, NAME, World, block
@@ -282,3 +291,18 @@ def test_any_frame_fills_what_it_has_to_or_is_refused(frame: bytes, prefix: byte
             zstd.Decompressor().into("it", memoryview(bytearray(2 * BLOCK)), wrong, prefix)
     zstd.Decompressor().into("it", memoryview(out), good, prefix)
     assert out == block(3)
+
+
+def test_all_of_a_prefix_is_found() -> None:
+    """Pieces of its beginning, too short for long distance matching: small tables have forgotten them."""
+    source = random.Random(5)
+    prefix = source.randbytes(8 * 1024**2)
+    starts = [source.randrange(1024**2) for _piece in range(4096)]
+    data = b"".join(prefix[at : at + 48] + source.randbytes(8) for at in starts)
+    effort = packing.LEVELS["default"].against
+    frame = zstd.Compressor(effort).frame(data, prefix)
+    small = dataclasses.replace(effort, hash_log=0, chain_log=0)
+    assert len(frame) < len(zstd.Compressor(small).frame(data, prefix)) * 0.7
+    out = bytearray(len(data))
+    zstd.Decompressor().into("frame", memoryview(out), frame, prefix)
+    assert out == data

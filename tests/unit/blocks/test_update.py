@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import apply, retain
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import apply, packing, retain
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.depths import DEEPEST
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import FetchFailed, Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.index import Index, Run
@@ -75,6 +75,7 @@ def test_an_interrupted_run_goes_on(
     world: World, web: Web, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply, "_NOTED", 1)
+    monkeypatch.setitem(packing.LEVELS, "default", packing.LEVELS["default"]._replace(plain_blocks=512))
     (pack,) = world.publish(1).packs
     frames = world.place.table(pack).frames
     assert len(frames) > 2
