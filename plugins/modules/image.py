@@ -100,7 +100,7 @@ options:
   blocks_level:
     description:
       - How small the format V(blocks) is made. V(default) is quick. V(thorough) takes minutes of one processor for a
-        full round of updates, and makes what clients fetch some 15 % smaller.
+        full round of updates, and makes what clients fetch smaller still.
       - With V(thorough), the image is published and O(channel) points at it first, and it is made smaller then. What
         is published already is made smaller, too. It needs the snapshot against which it was published, see C(parent).
       - Left out, or V(default), what is published stays as small as it is.
