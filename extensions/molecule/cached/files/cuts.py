@@ -69,6 +69,7 @@ def main() -> int:
     chance = random.Random(seed)
     client = Client(lab, name, options)
     following = itertools.cycle(int(one) for one in serials.split(","))
+    first = chance.randrange(2)
     print(f"seed {seed}", flush=True)
     span = UPDATE
     wrong: list[str] = []
@@ -77,7 +78,7 @@ def main() -> int:
         before = runs
         target = next(serial for serial in following if serial != before)
         update = f"stateless update --serial {target} --again --json"
-        if number % 2 == 0:
+        if number % 2 == first:
             what = "update"
             moment = chance.uniform(0, span)
             with subprocess.Popen(
