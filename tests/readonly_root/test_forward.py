@@ -151,7 +151,7 @@ def without(node: Node | None, laid: t.Collection[str], at: str = "") -> Node | 
     return directory(inside, node.mode)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_each_path_becomes_what_the_three_versions_say(data: st.DataObject) -> None:
     first = data.draw(TREES, label="first image")
@@ -179,7 +179,7 @@ def test_each_path_becomes_what_the_three_versions_say(data: st.DataObject) -> N
         assert here.kept() == seen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_killed_anywhere_the_next_boot_comes_to_the_same(data: st.DataObject) -> None:
     first = data.draw(TREES, label="first image")
@@ -246,7 +246,7 @@ def test_a_plan_that_the_client_has_overtaken_takes_nothing_from_it(
         assert here.conflicts() == {f"{ROOT}/taken": f"{here.state}{ROOT}/taken{BESIDE}"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_hard_links_of_an_image_come_along(data: st.DataObject) -> None:
     """Files that the image has once, under several names, are one file in the state, too."""

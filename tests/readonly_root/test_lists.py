@@ -69,7 +69,7 @@ def view(path: str, node: Node, binds: t.Mapping[str, Bind]) -> Node | None:
     return directory({name: view(f"{path}/{name}", inner, binds) for name, inner in node.inside}, node.mode)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_mounts_are_what_the_planner_says(data: st.DataObject) -> None:
     tree = data.draw(TREES, label="image")

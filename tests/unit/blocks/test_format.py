@@ -93,7 +93,6 @@ def runs_of(drawn: t.Sequence[tuple[int, int, int]]) -> tuple[int, list[Run]]:
 
 
 @hypothesis.given(drawn=st.lists(RUNS, min_size=1, max_size=4), data=st.data())
-@hypothesis.settings(deadline=None)
 def test_indexes_and_deltas_are_read_as_they_were_written(drawn: list[t.Any], data: st.DataObject) -> None:
     current, model = Index.empty(0), [0] * 120
     for one in drawn:
@@ -128,7 +127,7 @@ def reader(kind: str) -> t.Callable[[bytes], object]:
 
 @pytest.mark.parametrize("kind", ["index", "delta", "table", "head", "manifest"])
 @hypothesis.given(data=st.binary(max_size=300))
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(max_examples=150)
 def test_any_bytes_are_refused(kind: str, data: bytes) -> None:
     reads = reader(kind)
     for one in (data, zstd.Compressor(zstd.Effort(1)).frame(data)):
@@ -147,7 +146,7 @@ MAGICS = {"index": b"SLBWHOLE", "delta": b"SLBDELTA", "table": b"SLBTABLE"}
     columns=st.lists(st.one_of(st.integers(0, 12), st.integers(0, 2**32 - 1)), max_size=60),
     tail=st.binary(max_size=64),
 )
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(max_examples=150)
 def test_any_columns_are_read_or_refused(
     kind: str, counts: tuple[int, int, int], columns: list[int], tail: bytes
 ) -> None:
@@ -192,7 +191,6 @@ def test_a_bomb_is_refused_before_it_is_decompressed(kind: str) -> None:
 
 
 @hypothesis.given(data=st.data())
-@hypothesis.settings(deadline=None)
 def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject) -> None:
     digest = "0" * 64
     packs = (manifest.PackFile("1-a.pack", 100, 50, digest, 1, 5, step=True),)
@@ -280,7 +278,6 @@ def test_what_does_not_boot_is_refused(key: str, bad: object) -> None:
 
 
 @hypothesis.given(frame=st.binary(max_size=200), prefix=st.sampled_from([b"", bytes(100)]))
-@hypothesis.settings(deadline=None)
 def test_any_frame_fills_what_it_has_to_or_is_refused(frame: bytes, prefix: bytes) -> None:
     out = bytearray(BLOCK)
     with pytest.raises(Damaged):

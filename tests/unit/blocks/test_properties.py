@@ -30,7 +30,6 @@ ACTIONS = st.lists(st.one_of(PUBLISH, PUBLISH, IMPROVE, REMOVE), min_size=1, max
 
 settings = hypothesis.settings(
     max_examples=25,
-    deadline=None,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
     suppress_health_check=list(hypothesis.HealthCheck),
 )

@@ -381,7 +381,6 @@ DOING: dict[str, t.Callable[..., object]] = {"publish": Site.publish, "withdraw"
 
 @settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -119,7 +119,6 @@ def follow(machines: Model, rooms: Model, kind: str, items: dict[str, Item]) -> 
 
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -26,7 +26,7 @@ PIECES = [
 TEXT = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rwtab=TEXT, statetab=TEXT, once=TEXT, config=TEXT)
 def test_a_plan_of_anything(rwtab: str, statetab: str, once: str, config: str) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -52,7 +52,7 @@ def test_a_plan_of_anything(rwtab: str, statetab: str, once: str, config: str) -
             assert {(entry.file, entry.line) for entry in plan.ignored} <= told
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXT, value=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12))
 def test_what_is_set_is_what_is_read(text: str, value: str) -> None:
     once = settings_.edit(text, {"A": value, "READONLY": "yes"})
@@ -65,7 +65,7 @@ def test_what_is_set_is_what_is_read(text: str, value: str) -> None:
     assert once.endswith("\n")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(value=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12))
 def test_the_shell_reads_what_is_set(value: str) -> None:
     text = settings_.edit("A=old\n", {"A": value})
@@ -74,7 +74,7 @@ def test_the_shell_reads_what_is_set(value: str) -> None:
     assert done.stdout.decode() == value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(before=TEXT, after=TEXT, options=st.sampled_from(["rw", "defaults", "noatime,rw", "rw,noatime,rw", "nofail"]))
 def test_fstab_comes_back(before: str, after: str, options: str) -> None:
     text = f"{before}\nLABEL=root / ext4 {options} 0 1\n{after}\n"
