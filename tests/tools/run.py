@@ -41,7 +41,7 @@ SAYS_FAILURE = re.compile(
 #: Lines of a failed step that are said once more, under the last step.
 SAID_AGAIN = 10
 #: The scenarios that take longest, to be begun first.
-LONGEST = ("molecule vm", "molecule container", "molecule cached", "molecule readonly_root")
+LONGEST = ("molecule cached", "molecule vm", "molecule container", "molecule readonly_root")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
