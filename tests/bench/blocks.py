@@ -33,19 +33,18 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks import (
 )
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Site
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.place import Place
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.ranges import Set
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import sign
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update, trusting
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import MAX_MANIFEST
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from bench import blocks_client
+from bench.blocks_client import NAME
 from bench.serving import Web, figure, free_port
 
-NAME = "lab"
 #: clients at once
 _TOGETHER = (1, 8, 64)
 _PIECE = 1024**2
@@ -94,28 +93,14 @@ class Bench(t.NamedTuple):
             level = packing.LEVELS["thorough"]
             improve.Improving(self.place(), serial, volume, old, level, self.sign).run()
 
-    def update(self, client: str, serial: int, own: int) -> None:
-        """Bring a client to a serial."""
-        local = Local(NAME, str(self.work / f"client-{client}"))
-        check = trusting(NAME, str(self.work / "trusted"))
-        with contextlib.ExitStack() as stack:
-            volume = stack.enter_context(Volume(self.image(own))) if own else None
-            update = Update(self.site(), local, serial, local.root(own) if own else None, volume, check)
-            wanted = update.plan(update.look_up())
-            target = stack.enter_context(Volume(str(self.work / "target"), writable=True))
-            update.apply(wanted, target, str(self.work))
-
     def fetch(self, serial: int, clients: int) -> None:
         """Fetch at once, for some clients, what one at the serial before fetches; nothing is written."""
-        volume = Volume(self.image(serial - 1))
-        check = trusting(NAME, str(self.work / "trusted"))
-        local = Local(NAME, str(self.work / "client-a"))
-        with volume:
-            update = Update(self.site(), local, serial, local.root(serial - 1), volume, check)
+        own = serial - 1, self.image(serial - 1)
+        with blocks_client.update_of(self.work, self.port, "a", serial, own) as update:
             wanted = update.plan(update.look_up())
 
         def one() -> None:
-            site = self.site()
+            site = Site([f"http://127.0.0.1:{self.port}"])
             site.get(manifest.file_name(serial), MAX_MANIFEST)
             step = wanted.manifest.step()
             for file, start, end in [
@@ -132,10 +117,6 @@ class Bench(t.NamedTuple):
         for thread in threads:
             thread.join()
 
-    def site(self) -> Site:
-        """The server."""
-        return Site([f"http://127.0.0.1:{self.port}"])
-
     def sign(self, text: bytes) -> bytes:
         """Sign with the key of this run."""
         return sign(text, [str(self.work / "key")])
@@ -143,13 +124,17 @@ class Bench(t.NamedTuple):
 
 def measured(bench: Bench, *step: str) -> tuple[str, float, float]:
     """Do a step in a process of its own: what it said, CPU seconds, MiB."""
-    argv = [sys.executable, __file__, str(bench.data), "step", str(bench.work), str(bench.port), *step]
+    return run([sys.executable, __file__, str(bench.data), "step", str(bench.work), str(bench.port), *step])
+
+
+def run(argv: t.Sequence[str]) -> tuple[str, float, float]:
+    """Run a program: what it said, CPU seconds, MiB."""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.read() if process.stdout else ""
         _pid, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(step)} failed")
+        sys.exit(f"{' '.join(argv)} failed")
     return said.strip(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
@@ -186,7 +171,9 @@ def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.It
             else:
                 target.write_bytes(b"")
             before = server.cpu()
-            _said, cpu, memory = measured(bench, "update", client, str(serial), str(own))
+            argv = [str(bench.work), str(bench.port), client, str(serial)]
+            had = [str(own), bench.image(own)] if own else []
+            _said, cpu, memory = run([sys.executable, blocks_client.__file__, *argv, *had])
             served = server.cpu() - before
             size, requests = server.served()
             if not filecmp.cmp(target, bench.image(serial), shallow=False):
@@ -243,10 +230,8 @@ def main(argv: t.Sequence[str]) -> None:
             bench.improve(int(rest[0]))
         elif name == "compare":
             bench.compare(int(rest[0]))
-        elif name == "fetch":
-            bench.fetch(int(rest[0]), int(rest[1]))
         else:
-            bench.update(rest[0], int(rest[1]), int(rest[2]))
+            bench.fetch(int(rest[0]), int(rest[1]))
         return
     with working(data) as bench:
         publish_all(bench, (1, 2, 3))

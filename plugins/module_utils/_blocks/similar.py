@@ -9,6 +9,7 @@ A guess that costs bytes if it is wrong, never correctness: the format knows no 
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import re
 import stat
@@ -18,9 +19,9 @@ from .extents import extents
 from .values import BLOCK, FRAME_BLOCKS, FRAME_REFERENCES
 from .volume import Range
 
-#: changed blocks from which on it is worth to look through the files (64 MiB): that takes a second or more, and what is
-#: less is mostly written in place, and compressed against what was there
-WORTH = 16384
+#: changed blocks from which on it is worth to look through the files (1 MiB), half a second for 40,000 of them: what is
+#: less is compressed against what was in its place alone
+WORTH = 256
 _NUMBERS = re.compile(rb"[0-9]+")
 
 
@@ -53,13 +54,14 @@ def files(old: str, new: str) -> t.Iterator[Group]:
 def _changed_files(new: bytes, old: bytes) -> t.Iterator[tuple[bytes, os.stat_result]]:
     """The regular files below *new* that are not as below *old*, by path."""
     seen: set[int] = set()
-    for path, status in _walk(new):
-        if status.st_ino in seen:
+    for path, entry in _walk(new):
+        status = entry.stat(follow_symlinks=False)
+        if not status.st_size or status.st_ino in seen:
             continue
         if status.st_nlink > 1:
             seen.add(status.st_ino)
         try:
-            was = os.lstat(os.path.join(old, path))
+            was = os.lstat(old + b"/" + path)
         except OSError:
             was = None
         if was is None or _key(was) != _key(status):
@@ -70,17 +72,20 @@ def _key(status: os.stat_result) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _walk(root: bytes, below: bytes = b"") -> t.Iterator[tuple[bytes, os.stat_result]]:
+def _walk(root: bytes) -> t.Iterator[tuple[bytes, os.DirEntry[bytes]]]:
     """The regular files below *root*, by path."""
-    with os.scandir(os.path.join(root, below)) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        path = os.path.join(below, entry.name)
-        status = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(root, path)
-        elif stat.S_ISREG(status.st_mode) and status.st_size:
-            yield path, status
+    todo = [b""]
+    while todo:
+        below = todo.pop()
+        with os.scandir(root + b"/" + below) as found:
+            entries = sorted(found, key=_name)
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield below + entry.name, entry
+        todo += [below + one.name + b"/" for one in reversed(entries) if one.is_dir(follow_symlinks=False)]
+
+
+_name = operator.attrgetter("name")
 
 
 class _Old:
@@ -88,22 +93,28 @@ class _Old:
 
     def __init__(self, root: bytes) -> None:
         self._root = root
-        self._by_form: dict[bytes, list[tuple[int, bytes]]] | None = None
+        self._by_form: dict[bytes, list[bytes]] | None = None
 
     def like(self, path: bytes, size: int) -> bytes | None:
         """The file that *path* is most likely a version of."""
-        same = os.path.join(self._root, path)
-        try:
-            if stat.S_ISREG(os.lstat(same).st_mode):
-                return same
-        except OSError:
-            pass
+        same = self._root + b"/" + path
+        if self._size(same):
+            return same
         if self._by_form is None:
             self._by_form = {}
-            for other, status in _walk(self._root):
-                self._by_form.setdefault(_form(other), []).append((status.st_size, other))
-        forms = self._by_form.get(_form(path))
-        return os.path.join(self._root, min(forms, key=lambda one: abs(one[0] - size))[1]) if forms else None
+            for other, _entry in _walk(self._root):
+                self._by_form.setdefault(_form(other), []).append(self._root + b"/" + other)
+        sizes = [(self._size(other), other) for other in self._by_form.get(_form(path), ())]
+        return min((one for one in sizes if one[0]), key=lambda one: abs(one[0] - size), default=(0, None))[1]
+
+    @staticmethod
+    def _size(path: bytes) -> int:
+        """The size of a regular file, or 0."""
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return 0
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _form(path: bytes) -> bytes:
