@@ -86,8 +86,8 @@ def older(now: Situation, image: Image | None) -> Image:
     chosen = image if image is not None else next((one for one in there if one != now.running), None)
     if chosen is None or chosen not in there:
         listed = ", ".join(f"{name} {serial}" for name, serial in there) or "none"
-        wanted = f"{chosen[0]} {chosen[1]}" if chosen else "another one"
-        raise NotFound(f"serial: there is no good root {wanted} on this disk; those that are good: {listed}")
+        wanted = f"no good root {chosen[0]} {chosen[1]}" if chosen else "no good root besides the one that runs"
+        raise NotFound(f"serial: there is {wanted} on this disk; those that are good: {listed}")
     return chosen
 
 
