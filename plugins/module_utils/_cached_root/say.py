@@ -34,7 +34,8 @@ def described(now: Situation) -> dict[str, t.Any]:
 
 def _state(now: Situation, image: Image) -> tuple[str, int | None]:
     own = [entry for entry in now.entries if entry.image == image]
-    if image == now.running and now.is_trial and now.generation is not None:
+    on_trial = image == now.running and now.is_trial
+    if on_trial and now.generation is not None:
         # it may have been good with other arguments
         own = [entry for entry in own if entry.generation == now.generation]
     newest = max(own, default=None)
@@ -42,7 +43,8 @@ def _state(now: Situation, image: Image) -> tuple[str, int | None]:
         return "unused", None
     if any(entry.is_good for entry in own):
         return "good", None
-    return ("trial", newest.left) if newest.is_trial else ("failed", None)
+    # while it runs, its last try is not over
+    return ("trial", newest.left) if newest.is_trial or on_trial else ("failed", None)
 
 
 def lines(said: t.Mapping[str, t.Any]) -> list[str]:

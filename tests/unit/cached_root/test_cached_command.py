@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -119,6 +120,9 @@ def test_what_is_on_the_disk_is_said() -> None:
     status = Status(None, "pc1", None, disk=found)
     assert "disk:       lab 1: good, runs\n            lab 2: failed\n" in status.as_text()
     assert json.loads(status.as_json())["disk"] == found
+    # while its last try runs, it has not failed yet
+    found = say.described(dataclasses.replace(now, running=("lab", 2), generation=2))
+    assert say.lines(found)[:2] == ["lab 1: good", "lab 2: trial, runs"]
 
 
 # -- health
