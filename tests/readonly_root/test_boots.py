@@ -657,6 +657,19 @@ def is_running(process: str) -> bool:
     return True
 
 
+def test_a_device_that_may_be_missing_is_no_failure() -> None:
+    def missing(root: Root) -> None:
+        lists("files /srv/a\n", "/srv/a\n")(root)
+        fstab = f"LABEL=nobody {STATE} ext4 noauto,nofail 0 0\n/dev/nothing {SCRATCH} ext4 noauto,nofail 0 0\n"
+        root.write("/etc/fstab", fstab)
+        mounting.DEVICE_PATIENCE = 1
+
+    done, _said = booted(missing, lambda: None)
+    assert done.problems == ""
+    assert (done.status, done.of("state"), done.of("scratch")) == (0, [], ["/srv/a"])
+    assert "there is no state" in done.notes
+
+
 def test_a_device_that_is_missing_and_a_server_that_is_away_do_not_stop_the_boot() -> None:
     def missing(root: Root) -> None:
         lists("files /srv/a\n", "/srv/a\n")(root)

@@ -10,6 +10,7 @@ import os
 import shlex
 import time
 
+from ... import _mounts
 from ..._command import CommandFailed, run
 from ..._errors import StatelessError
 from .. import fstab
@@ -59,17 +60,23 @@ def mount(*arguments: str) -> None:
         raise StatelessError(f"mount {' '.join(arguments)}: {said}") from error
 
 
-def mount_by_fstab(where: str, options: str) -> None:
+def mount_by_fstab(where: str, options: str) -> bool:
     """Mount what fstab(5) says about *where*; wait a little for its device.
 
     :arg options: raw arguments of mount(8).
+    :return: False if there is no such line, or its device is missing and ``nofail`` says that it may be.
     :raises StatelessError: it failed, or *options* cannot be read.
     """
+    if not _is_in_fstab(where):
+        return False
     arguments = split(options)
     until = time.monotonic() + DEVICE_PATIENCE
     while True:
         try:
-            return mount(*arguments, where)
+            mount(*arguments, where)
+            # With nofail, mount(8) succeeds without a device.
+            if _mounts.is_mounted(where) or time.monotonic() > until:
+                return _mounts.is_mounted(where)
         except StatelessError as error:
             missing = "can't find" in str(error) or "does not exist" in str(error)
             if not missing or time.monotonic() > until:
@@ -103,10 +110,10 @@ def device_with_label(label: str) -> str | None:
         return None
 
 
-def is_in_fstab(where: str) -> bool:
+def _is_in_fstab(where: str) -> bool:
     """Whether fstab(5) has a line for the mount point *where*."""
     try:
         with open(fstab.FILE, encoding="utf-8", errors="surrogateescape") as stream:
-            return any(found.where == where for found in fstab.parse(stream.read()))
+            return bool(fstab.of(stream.read(), where))
     except OSError:
         return False

@@ -60,8 +60,7 @@ def _lasting_scratch(where: str, label: str, log: Log) -> bool:
     """Mount what fstab or the label say at *where*, and empty it; False if that cannot be."""
     if not _mounts.is_mounted(where):
         try:
-            if mounting.is_in_fstab(where):
-                mounting.mount_by_fstab(where, "")
+            mounting.mount_by_fstab(where, "")
         except StatelessError as error:
             if not _mounts.is_mounted(where):  # by systemd, meanwhile
                 log.problem(f"scratch: {error}")
@@ -128,15 +127,14 @@ def state(settings: Settings, log: Log) -> str | None:
 def _mount_state(settings: Settings, where: str, log: Log) -> bool:
     """Mount what there is for the state; False if there is nothing."""
     failure: StatelessError | None = None
-    if mounting.is_in_fstab(where):
-        try:
-            mounting.mount_by_fstab(where, settings.state_options)
+    try:
+        if mounting.mount_by_fstab(where, settings.state_options):
             return True
-        except StatelessError as error:
-            if _mounts.is_mounted(where):
-                # systemd has done it meanwhile, since its line is without noauto.
-                return True
-            failure = error
+    except StatelessError as error:
+        failure = error
+    if _mounts.is_mounted(where):
+        # systemd has done it meanwhile, since its line is without noauto.
+        return True
     device = mounting.device_with_label(settings.state_label)
     if device is not None:
         mounting.mount(device, where)
@@ -148,7 +146,8 @@ def _mount_state(settings: Settings, where: str, log: Log) -> bool:
         return True
     if failure is not None:
         raise failure
-    log.note(f"there is no state: no line of fstab, no filesystem with the label {settings.state_label!r}")
+    label = settings.state_label
+    log.note(f"there is no state: no line of fstab whose device is there, no filesystem with the label {label!r}")
     return False
 
 
