@@ -62,12 +62,10 @@ def _common(lab: Lab, host: Host) -> list[str]:
     def kernel() -> pathlib.Path:
         return pathlib.Path(host.base or base.get("kernel", "bookworm")) / "vmlinuz"
 
-    # One after the other is how a client does most of what a boot is; several of them share what processors there are.
-    cpus = "1" if host.kind == "client" else "2"
     # graphics=off: the BIOS, and so iPXE, talks to the serial port.
     return [
         accel.QEMU, "-name", f"{lab.name}-{host.name}", "-nodefaults", "-no-user-config", "-display", "none",
-        "-machine", "q35,graphics=off", *accel.options(kernel), "-smp", cpus, "-m", str(host.memory),
+        "-machine", "q35,graphics=off", *accel.options(kernel), "-smp", "2", "-m", str(host.memory),
         "-device", "virtio-rng-pci",
         "-chardev", f"file,id=console,path={host.console},append=on", "-serial", "chardev:console",
         "-qmp", f"unix:{host.dir}/qmp.sock,server=on,wait=off",
