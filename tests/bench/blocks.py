@@ -127,9 +127,9 @@ def measured(bench: Bench, *step: str) -> tuple[str, float, float]:
     return run([sys.executable, __file__, str(bench.data), "step", str(bench.work), str(bench.port), *step])
 
 
-def run(argv: t.Sequence[str]) -> tuple[str, float, float]:
+def run(argv: t.Sequence[str], environment: t.Mapping[str, str] | None = None) -> tuple[str, float, float]:
     """Run a program: what it said, CPU seconds, MiB."""
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
         said = process.stdout.read() if process.stdout else ""
         _pid, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -163,6 +163,9 @@ def changes_alone(bench: Bench) -> None:
 
 def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.Iterable[int] = ()) -> None:
     """Bring clients to serials: each is its name, the serial it has, and the one it goes to."""
+    # as on a client, whose program is compiled
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(bench.work / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with Web(bench.work, "/public", bench.port) as server:
         for client, own, serial in ways:
             target = bench.work / "target"
@@ -173,7 +176,7 @@ def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.It
             before = server.cpu()
             argv = [str(bench.work), str(bench.port), client, str(serial)]
             had = [str(own), bench.image(own)] if own else []
-            _said, cpu, memory = run([sys.executable, blocks_client.__file__, *argv, *had])
+            _said, cpu, memory = run([sys.executable, blocks_client.__file__, *argv, *had], environment)
             served = server.cpu() - before
             size, requests = server.served()
             if not filecmp.cmp(target, bench.image(serial), shallow=False):

@@ -33,7 +33,7 @@ class Level(t.NamedTuple):
 
 LEVELS = {
     "default": Level(Effort(3, 21, 20, long=True), Effort(6), 2048, 2048, 4096),
-    "thorough": Level(Effort(16, long=True), Effort(16), 2048, 2048, 6144),
+    "thorough": Level(Effort(18, long=True), Effort(12), 2048, 2048, 6144),
 }
 
 
