@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import retain
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
 from ansible_collections.stateless.linux.tests.unit.blocks.web import Web, serving
-from ansible_collections.stateless.linux.tests.unit.blocks.world import World
+from ansible_collections.stateless.linux.tests.unit.blocks.world import TIMES, World
 
 #: Blocks of a volume: few different ones, so that they are moved, shared and resemble one another.
 VOLUMES = st.lists(st.integers(0, 45), min_size=1, max_size=40)
@@ -29,7 +29,7 @@ IMPROVE = st.tuples(st.just("improve"), st.integers(0, 5))
 ACTIONS = st.lists(st.one_of(PUBLISH, PUBLISH, IMPROVE, REMOVE), min_size=1, max_size=7)
 
 settings = hypothesis.settings(
-    max_examples=25,
+    max_examples=25 * TIMES,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
     suppress_health_check=list(hypothesis.HealthCheck),
 )

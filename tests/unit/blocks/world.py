@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import random
 import shutil
@@ -28,6 +29,8 @@ PATIENT = Patience(answer=120, silence=120, rate=1, rounds=2, pause=0.01)
 #: For servers that are to be given up.
 HASTY = Patience(answer=1, silence=0.5, rate=1e6, rounds=2, pause=0.01)
 NAME = "lab"
+#: How many times as many examples tests of what is read from the network make: for an hour of it now and then.
+TIMES = int(os.environ.get("STATELESS_EXAMPLES", "1"))
 
 
 def block(number: int) -> bytes:
