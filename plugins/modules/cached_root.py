@@ -139,6 +139,11 @@ roots:
       type: int
       returned: always
       sample: 3
+    why:
+      description: What was wrong with one that failed; null of others, and of one that did not come far enough to say so.
+      type: str
+      returned: always
+      sample: null
     runs:
       description: Whether it is what runs.
       type: bool

@@ -14,7 +14,7 @@ import typing as t
 from .._command import CommandFailed, run, run_json
 from .._errors import NotFound, StatelessError
 from . import decisions, plan
-from .entries import Entry, fallback
+from .entries import Entry, Image, fallback
 from .machine import Machine
 
 #: The administrator's own checks: executable files.
@@ -54,6 +54,13 @@ def bless(machine: Machine, generation: int) -> Blessed:
         if noted != said:
             decisions.store(machine.places.decisions, noted)
         return Blessed(own, not own.is_good, failed)
+
+
+def blame(machine: Machine, image: Image, wrong: t.Iterable[str]) -> None:
+    """Remember what is wrong with the root that runs, for whoever asks when another one does."""
+    with machine.locked():
+        said = decisions.load(machine.places.decisions)
+        decisions.store(machine.places.decisions, said.blaming(image, wrong))
 
 
 def alternative(machine: Machine, generation: int) -> Entry | None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .decisions import Decisions
 from .entries import Image, following
 from .plan import Situation
 
 
-def described(now: Situation) -> dict[str, t.Any]:
+def described(now: Situation, said: Decisions) -> dict[str, t.Any]:
     """The roots, each with what it is: ``good``, ``trial``, ``failed``, ``unused`` (no entry) or ``unfinished``."""
     coming = following(now.entries)
     roots = []
@@ -23,6 +24,7 @@ def described(now: Situation) -> dict[str, t.Any]:
                 "serial": root.serial,
                 "state": state,
                 "tries": left,
+                "why": said.why.get(root.image) if state == "failed" else None,
                 "runs": root.image == now.running,
                 "next": coming is not None and root.image == coming.image,
                 "used": root.used,
@@ -52,6 +54,7 @@ def lines(said: t.Mapping[str, t.Any]) -> list[str]:
     found = []
     for root in said["roots"]:
         words = [f"{root['state']}" + (f", {root['tries']} tries left" if root["tries"] else "")]
+        words[0] += f" ({root['why']})" if root["why"] else ""
         words += ["runs"] if root["runs"] else []
         words += ["booted next"] if root["next"] else []
         found.append(f"{root['protosystem']} {root['serial']}: {', '.join(words)}")

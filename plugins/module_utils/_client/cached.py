@@ -108,14 +108,18 @@ def described(places: Places) -> dict[str, t.Any] | None:
     if os.geteuid() != 0:
         return None
     found = here(places, Silent(True))
-    return say.described(found.cached().look()) if found.generation is not None else None
+    if found.generation is None:
+        return None
+    return say.described(found.cached().look(), decisions.load(found.places.decisions))
 
 
 def failed(places: Places) -> str | None:
     """The roots that this machine was not healthy with, for the directory; None: there is none."""
-    found = sorted(decisions.load(settings.Places(places.root).decisions).failed)
+    found = decisions.load(settings.Places(places.root).decisions)
     # the newest are the ones to be looked at
-    return ", ".join(f"{name} {serial}" for name, serial in found[-_FAILED:]) or None
+    newest = sorted(found.failed)[-_FAILED:]
+    because = {image: f" ({found.why[image]})" if image in found.why else "" for image in newest}
+    return ", ".join(f"{name} {serial}{because[name, serial]}" for name, serial in newest) or None
 
 
 def here(places: Places, progress: Progress, **said: t.Any) -> Here:
@@ -230,6 +234,8 @@ class _Cached:
             f"not healthy: {'; '.join(wrong)}; {then}",
         )
         if other is not None:
+            if self.here.running is not None:
+                health.blame(machine, self.here.running, wrong)
             run(["systemctl", "--no-block", "reboot"])
         else:
             self._relax()

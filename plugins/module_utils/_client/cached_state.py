@@ -33,7 +33,8 @@ def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> O
     image, own = wanted.image, wanted.own(machine.arguments)
     # a root that is rolled back to is here, whatever was decided of it before
     staged = stage.foreseen(machine, image, again=again or back, own=own)
-    before = say.described(now)
+    said = decisions.load(found.places.decisions)
+    before = say.described(now, said)
     done = staged
 
     def act() -> None:
@@ -51,7 +52,7 @@ def apply(options: t.Mapping[str, t.Any], check_mode: bool, places: Places) -> O
     plan = Plan(_next(before), {"next": {"protosystem": image[0], "serial": image[1]}}, steps)
     if not check_mode:
         plan.act()
-        after = say.described(machine.look())
+        after = say.described(machine.look(), said)
     else:
         after = before
     result = {
@@ -94,7 +95,7 @@ def info(options: t.Mapping[str, t.Any], places: Places) -> dict[str, t.Any]:
     found = here(places, Silent(True))
     machine = found.cached()
     now = machine.look()
-    said = say.described(now)
+    said = say.described(now, decisions.load(found.places.decisions))
     if options["verify"] is None:
         return said
     name = found.protosystem(None)

@@ -11,7 +11,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._cached_root import health, install, say
+from ansible_collections.stateless.linux.plugins.module_utils._cached_root import decisions, health, install, say
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.entries import Entry
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.plan import Situation
 from ansible_collections.stateless.linux.plugins.module_utils._cached_root.room import Pool
@@ -106,22 +106,23 @@ def test_what_is_on_the_disk_is_said() -> None:
     )
     entries = (Entry(1, "lab", 1), Entry(2, "lab", 2, 0), Entry(3, "lab", 3, 2))
     now = Situation(roots, entries, running=("lab", 1))
-    found = say.described(now)
+    broken = decisions.Decisions().blaming(("lab", 2), ["the unit a.service has failed", "\x1b[1mno paper\n"])
+    found = say.described(now, broken)
     assert [one["state"] for one in found["roots"]] == ["good", "failed", "trial", "unused", "unfinished"]
     assert [one["serial"] for one in found["roots"] if one["next"]] == [3]
     assert say.lines(found) == [
         "lab 1: good, runs",
-        "lab 2: failed",
+        "lab 2: failed (the unit a.service has failed;  [1mno paper )",
         "lab 3: trial, 2 tries left, booted next",
         "lab 4: unused",
         "lab 5: unfinished",
         "3.0 of 20.0 GB are used",
     ]
     status = Status(None, "pc1", None, disk=found)
-    assert "disk:       lab 1: good, runs\n            lab 2: failed\n" in status.as_text()
+    assert "disk:       lab 1: good, runs\n            lab 2: failed (the unit" in status.as_text()
     assert json.loads(status.as_json())["disk"] == found
     # while its last try runs, it has not failed yet
-    found = say.described(dataclasses.replace(now, running=("lab", 2), generation=2))
+    found = say.described(dataclasses.replace(now, running=("lab", 2), generation=2), broken)
     assert say.lines(found)[:2] == ["lab 1: good", "lab 2: trial, runs"]
 
 

@@ -196,6 +196,17 @@ def test_an_unhealthy_trial_is_ended_if_something_can_take_over(pc: Pc, system: 
     said = json.loads(capsys.readouterr().out)
     assert said == {"healthy": False, "wrong": system.units, "restart": True}
     assert system.done == ["systemctl --no-block reboot"]
+    assert pc.info()["roots"][1]["why"] is None
+    # another machine, from then on
+    environment = pathlib.Path(pc.client.boot.where, "grub/grubenv")
+    environment.write_bytes(environment.read_bytes().replace(b"left=3", b"left=0"))
+    pc.start(1, 1)
+    assert pc.info()["roots"][1]["state"] == "failed"
+    assert pc.info()["roots"][1]["why"] == "the unit breaks.service has failed"
+    assert pc.run("update", "--serial", "2", "--url", pc.client.url) == 4
+    assert "did not come up healthy (the unit breaks.service has failed); it is" in capsys.readouterr().err
+    assert pc.run("update", "--serial", "2", "--url", pc.client.url, "--again") == 0
+    assert pc.info()["roots"][1]["why"] is None
 
 
 def test_an_unhealthy_machine_stays_if_it_was_good_or_is_alone(pc: Pc, system: System, capsys: Capture) -> None:

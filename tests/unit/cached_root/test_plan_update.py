@@ -260,6 +260,12 @@ def test_decisions_are_kept(tmp_path: pathlib.Path) -> None:
     assert "rolled back" in said.refusal(("lab", 5))
     assert said.refusal(("lab", 6)) == ""
     assert said.going_to(("lab", 3)) == decisions.Decisions(frozenset({("lab", 4)}))
+    blamed = said.blaming(("lab", 3), ["a", "b"]).blaming(("lab", 4), ["c" * 500])
+    decisions.store(path, blamed)
+    assert decisions.load(path) == blamed
+    assert "(a; b)" in blamed.refusal(("lab", 3))
+    assert blamed.noticing((), ("lab", 3)).why == {("lab", 4): "c" * 200}
+    assert blamed.going_to(("lab", 4)).why == {("lab", 3): "a; b"}
     for text in ("", "[]", '{"schema": 2}', '{"schema": 1, "failed": [["a/b", 1]], "held": null}'):
         (tmp_path / "decisions.json").write_text(text)
         with pytest.raises(StatelessError):

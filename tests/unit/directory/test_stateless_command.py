@@ -147,7 +147,7 @@ def test_a_reboot_is_judged_by_content_not_by_number(
 
 def test_a_report_is_written_as_the_client_itself(directory: Directory, pc: Machine, capsys: Capture) -> None:
     client(directory, statelessAssignedProtosystem=["desk"])
-    failed = decisions.Decisions(frozenset({("desk", 9), ("desk", 10)}))
+    failed = decisions.Decisions(frozenset({("desk", 9), ("desk", 10)}), why={("desk", 9): "no paper"})
     decisions.store(f"{pc.root}/var/lib/stateless/cached/decisions.json", failed)
     before = directory.dump(TREE.suffix)
     assert pc.run("report") == 0
@@ -161,7 +161,7 @@ def test_a_report_is_written_as_the_client_itself(directory: Directory, pc: Mach
         "statelessRunningDigest": DIGEST.encode(),
         "statelessRunningFormat": b"ram",
         "statelessRunningSince": b"20251123080000Z",
-        "statelessFailed": b"desk 9, desk 10",
+        "statelessFailed": b"desk 9 (no paper), desk 10",
     }
     for name in REPORT:
         del raw[name.lower()]
