@@ -74,7 +74,7 @@ roots:
       returned: always
       sample: null
     why:
-      description: What was wrong with one that failed; null of others, and of one that did not come far enough to say so.
+      description: What was wrong with one that failed; null of others, and of one that could not say so.
       type: str
       returned: always
       sample: null
