@@ -235,7 +235,9 @@ class _Cached:
         )
         if other is not None:
             if self.here.running is not None:
-                health.blame(machine, self.here.running, wrong)
+                # it has to go back even if its state is broken, too, or somebody else is at work
+                with contextlib.suppress(OSError, StatelessError):
+                    health.blame(machine, self.here.running, wrong)
             run(["systemctl", "--no-block", "reboot"])
         else:
             self._relax()

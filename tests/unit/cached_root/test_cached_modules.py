@@ -209,6 +209,17 @@ def test_an_unhealthy_trial_is_ended_if_something_can_take_over(pc: Pc, system: 
     assert pc.info()["roots"][1]["why"] is None
 
 
+def test_an_unhealthy_trial_is_ended_whatever_else_is_broken(pc: Pc, system: System, capsys: Capture) -> None:
+    pc.apply(serial=2)
+    pc.start(2, 2)
+    system.units = ["the unit breaks.service has failed"]
+    said = pathlib.Path(pc.client.machine(2).places.decisions)
+    said.write_text("{")
+    assert pc.run("health") == 1
+    assert system.done == ["systemctl --no-block reboot"]
+    assert said.read_text() == "{"
+
+
 def test_an_unhealthy_machine_stays_if_it_was_good_or_is_alone(pc: Pc, system: System, capsys: Capture) -> None:
     system.units = ["the unit breaks.service has failed"]
     assert pc.run("health") == 1
