@@ -32,6 +32,8 @@ LOGS = CLONE / "tests/output/logs"
 #: Where Ansible looks for the collection, below a folder of ANSIBLE_COLLECTIONS_PATH.
 COLLECTION = "ansible_collections/stateless/linux"
 CACHE = pathlib.Path(os.environ["STATELESS_CACHE"])
+#: Where the lab notes which process its package cache is: a copy of /proc/PID/stat.
+PACKAGE_CACHE = pathlib.Path("/run/stateless-lab/.proxy")
 #: Seconds between two lines that say that a step is still at work.
 HEARTBEAT = 60
 #: How a line begins that says what failed: molecule and Ansible, pytest, the linters.
@@ -359,13 +361,25 @@ def reap(process: subprocess.Popen[bytes]) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
+def started(stat: pathlib.Path) -> tuple[str, str] | None:
+    """The id and the start time of a process (proc_pid_stat(5)); None if there is no such file."""
+    try:
+        text = stat.read_text(errors="replace")
+        return text.split()[0], text.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
 def descendants(root: int) -> list[int]:
-    """Every process below *root*."""
+    """Every process below *root*, but for the package cache: labs of other steps use it, and the last one ends it."""
     children: dict[int, list[int]] = {}
+    cache = started(PACKAGE_CACHE)
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
+            continue
+        if (stat.parent.name, fields[19]) == cache:
             continue
         children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
     found: list[int] = []
