@@ -46,6 +46,10 @@ class Wanted:
     #: files that state has from the beginning, by path: their content, for root alone
     kept: t.Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.erase and self.disk == AUTO:
+            raise InvalidValue("disk", AUTO, "what is erased is said by name")
+
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
@@ -77,12 +81,13 @@ def plan(machine: Machine, wanted: Wanted) -> Planned:
     :raises StatelessError: it cannot be done, or what is to be fetched cannot be had.
     """
     site, trusting = machine.site(wanted.image[0]), machine.trusting(wanted.image[0])
+    found = disk.look(wanted.disk) if wanted.disk != AUTO else None
     uefi = loader.is_uefi()
     loader.check(uefi)
     groups = lvm_group.groups()
-    if wanted.disk == AUTO:
+    if found is None:
         wanted = dataclasses.replace(wanted, disk=blank(wanted, groups))
-    found = disk.look(wanted.disk)
+        found = disk.look(wanted.disk)
     on_disk = _groups_on(found, groups)
     resumed = taken(found, wanted, on_disk)
     others = [group for group in groups if group.name == wanted.vg and group not in on_disk]
@@ -105,8 +110,6 @@ def blank(wanted: Wanted, groups: t.Sequence[lvm_group.Group]) -> str:
     :raises InUse: there is none.
     :raises InvalidValue: there are several.
     """
-    if wanted.erase:
-        raise InvalidValue("disk", AUTO, "what is erased is said by name")
     free, reasons = [], []
     for path in disk.fixed():
         try:

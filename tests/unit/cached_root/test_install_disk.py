@@ -129,7 +129,7 @@ def test_the_only_blank_disk_is_found(tmp_path: pathlib.Path, loop: Loop, monkey
     with pytest.raises(InvalidValue, match=f"several are blank, say which is meant: {devices[1]}, {devices[2]}"):
         install.blank(wanted, [])
     with pytest.raises(InvalidValue, match="said by name"):
-        install.blank(dataclasses.replace(wanted, erase=True), [])
+        dataclasses.replace(wanted, erase=True)
 
 
 def test_what_a_killed_run_has_begun_is_gone_on_with() -> None:
