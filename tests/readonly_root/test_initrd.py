@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
 
 import pytest
@@ -26,6 +28,7 @@ def identity(
     fstab: str = FSTAB,
     arguments: str = "ro",
     shell: str = "sh",
+    host: str = "localhost",
 ) -> tuple[str, str]:
     """The machine-id and the name that are seen in the root after the hook, where the image has neither."""
 
@@ -42,7 +45,8 @@ def identity(
         unmount(root.path + STATE)
         mount("-o", "remount,ro", root.path)
         mount("--bind", f"{STAND}/cmdline", "/proc/cmdline")
-        environment = {**os.environ, "NEWROOT": root.path}
+        environment = {**os.environ, "NEWROOT": root.path, "PATH": f"{_nfs(device)}:{os.environ['PATH']}"}
+        socket.sethostname(host)
         done = subprocess.run([shell, HOOK], env=environment, cwd="/run", capture_output=True, text=True, check=True)
         assert "syntax" not in done.stderr.lower()
         assert not os.path.exists("/run/ran")
@@ -52,6 +56,26 @@ def identity(
 
     with disk("other", "16m") as device:
         return apart(lambda: pivot(device))
+
+
+def _nfs(device: str) -> str:
+    """A directory with a mount(8) that takes pc1's directory on a server for the *device*: no NFS server runs here.
+
+    The scenario vm has a real one.
+    """
+    programs = pathlib.Path("/run/programs")
+    programs.mkdir()
+    text = f"""#!/bin/sh
+        case "$*" in
+            "-t nfs -o ro,nolock,soft,retry=0 nas:/state/pc1 /run/stateless/initrd/state")
+                exec {shutil.which("mount")} -o ro {device} /run/stateless/initrd/state ;;
+            *nfs*) exit 32 ;;
+        esac
+        exec {shutil.which("mount")} "$@"
+        """
+    (programs / "mount").write_text(text)
+    (programs / "mount").chmod(0o755)
+    return str(programs)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -92,6 +116,20 @@ def test_the_mount_point_of_the_state_may_be_another() -> None:
 @pytest.mark.parametrize("fstab", ["", "/dev/nothing {state} ext4 noauto 0 0\n", "nas:/state {state} nfs noauto 0 0\n"])
 def test_without_a_disk_the_boot_goes_on(fstab: str) -> None:
     assert identity(fstab=fstab) == ("", "")
+
+
+BY_NFS = "READONLY=yes\nSTATE_LABEL=\nCLIENTSTATE=nas:/state\n"
+
+
+def test_state_may_be_on_a_server_in_a_directory_with_the_name_of_the_host() -> None:
+    assert identity(BY_NFS, fstab="", host="pc1") == (ID, "pc1")
+    # Where there is a disk, that is it.
+    assert identity(BY_NFS.replace("nas:", "other:"), host="pc1") == (ID, "pc1")
+
+
+@pytest.mark.parametrize("host", ["pc2", "(none)", "localhost", ".pc1", "../pc1", "pc1/x"])
+def test_without_such_a_directory_or_a_name_that_could_be_its_the_boot_goes_on(host: str) -> None:
+    assert identity(BY_NFS, fstab="", host=host) == ("", "")
 
 
 def test_only_what_a_list_names_is_taken() -> None:

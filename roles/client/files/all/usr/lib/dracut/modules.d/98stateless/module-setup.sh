@@ -19,6 +19,7 @@ installkernel() {
 }
 
 install() {
-    inst_multiple grep mkdir mount umount udevadm
+    # mount.nfs is the module nfs's, where the configuration asks for that
+    inst_multiple grep mkdir mount timeout umount udevadm
     inst_hook pre-pivot 20 "${moddir:?}/stateless-identity.sh"
 }

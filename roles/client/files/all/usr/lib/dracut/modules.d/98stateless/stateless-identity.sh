@@ -12,7 +12,7 @@
 (
     root=${NEWROOT:-/sysroot}
     seen=/run/stateless/initrd
-    READONLY=no TEMPORARY_STATE=no STATE_LABEL=stateless-state STATE_MOUNT=/var/lib/stateless/state
+    READONLY=no TEMPORARY_STATE=no STATE_LABEL=stateless-state STATE_MOUNT=/var/lib/stateless/state CLIENTSTATE=
     # One assignment a line, as the module writes it; nothing in the file is run, and a line that is none stops nothing.
     [ -r "$root/etc/sysconfig/readonly-root" ] && while read -r key || [ -n "$key" ]; do
         key=${key#export } value=${key#*=}
@@ -26,6 +26,7 @@
             TEMPORARY_STATE=*) TEMPORARY_STATE=$value ;;
             STATE_LABEL=*) STATE_LABEL=$value ;;
             STATE_MOUNT=?*) STATE_MOUNT=${value:-$STATE_MOUNT} ;;
+            CLIENTSTATE=*) CLIENTSTATE=$value ;;
         esac
     done < "$root/etc/sysconfig/readonly-root"
     read -r arguments < /proc/cmdline
@@ -39,7 +40,7 @@
     done
     [ -n "$kept" ] || exit 0
 
-    # A line of fstab for the state mount goes before the label, as with the service.
+    # A line of fstab for the state mount goes before the label, and that before NFS, as with the service.
     device=LABEL=$STATE_LABEL
     while read -r source target rest; do
         [ "$target" = "$STATE_MOUNT" ] && device=$source
@@ -49,16 +50,24 @@
         UUID=*) device=/dev/disk/by-uuid/${device#UUID=} ;;
         PARTUUID=*) device=/dev/disk/by-partuuid/${device#PARTUUID=} ;;
         PARTLABEL=*) device=/dev/disk/by-partlabel/${device#PARTLABEL=} ;;
-        /dev/*) ;;
-        *) exit 0 ;; # by NFS, for one: only the service can reach it
     esac
     # What the kernel has found until now is enough: a machine without state must not wait for it.
     udevadm settle --timeout=5
-    [ -b "$device" ] || exit 0
-
-    mkdir -p "$seen/state" || exit 0
     # Read-only, and gone again before the service mounts it.
-    mount -o ro "$device" "$seen/state" || exit 0
+    mkdir -p "$seen/state" || exit 0
+    if [ -b "$device" ]; then
+        mount -o ro "$device" "$seen/state" || exit 0
+    elif [ -n "$CLIENTSTATE" ]; then
+        # The name that DHCP gave, as it becomes part of a path.
+        read -r host < /proc/sys/kernel/hostname
+        case $host in
+            '' | localhost | localhost.localdomain | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) exit 0 ;;
+        esac
+        # A server that does not answer delays the boot once more when the service asks it: not for long here.
+        timeout 20 mount -t nfs -o ro,nolock,soft,retry=0 "$CLIENTSTATE/$host" "$seen/state" || exit 0
+    else
+        exit 0
+    fi
     for file in $kept; do
         name=${file##*/}
         [ -f "$seen/state$file" ] && [ ! -L "$seen/state$file" ] || continue
