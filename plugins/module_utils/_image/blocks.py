@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import os
 import shutil
 import time
@@ -189,7 +190,7 @@ class Publication:
                 stack.enter_context(snapshots.view_volume(store, one.volume, one.filesystem))
                 for one in (old, self.snapshot)
             ]
-            return list(similar.files(*trees))
+            return list(similar.files(*trees, datetime.datetime.fromisoformat(old.created).timestamp()))
 
     def _boot(self, files: t.Mapping[str, t.Mapping[str, t.Any]]) -> boot.Boot:
         one = self.snapshot
