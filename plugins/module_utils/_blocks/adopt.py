@@ -13,10 +13,8 @@ from .index import Run
 from .local import Root
 from .update import Update
 from .values import BLOCK, DIGEST, damaged, sha256
-from .volume import Volume
+from .volume import Volume, is_zero
 
-#: blocks that are read at once
-_PIECE = 256
 _NOTHING = bytes(DIGEST)
 
 
@@ -46,19 +44,17 @@ class Adopting:
             seen = tree.Digests(path)
             try:
                 for run in index.part(0, index.blocks):
-                    for skip in range(0, run.length, _PIECE):
-                        part = run.part(skip, min(_PIECE, run.length - skip))
+                    for part in run.pieces():
                         data = self.volume.read(part.at, part.length)
                         if part.first:
                             self._see(seen, part, data)
-                        elif data.count(0) != len(data):
+                        elif not is_zero(data):
                             raise damaged(self.volume.path, f"it has something else than zeros at block {part.at}")
                 pages = tree.pages_of(index, seen.get)
                 if tree.root(index.blocks, bytes(pages)).hex() != found.root:
                     raise damaged(self.volume.path, f"it is not {found.protosystem} {found.serial}")
                 for run in index.runs():
-                    for skip in range(0, run.length, _PIECE):
-                        part = run.part(skip, min(_PIECE, run.length - skip))
+                    for part in run.pieces():
                         digests.put(part.first, seen.get(part.first, part.length))
             finally:
                 seen.close()

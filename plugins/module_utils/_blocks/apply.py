@@ -23,8 +23,6 @@ from .values import BLOCK, DIGEST, FRAME_BLOCKS, FRAME_REFERENCES, column, damag
 from .volume import Volume
 from .zstd import Decompressor
 
-#: blocks that are moved at once
-_PIECE = 256
 #: blocks that an interruption may cost
 _NOTED = 16384
 
@@ -87,8 +85,7 @@ class Applying:
             self._since = 0
 
     def _move(self, run: Run) -> None:
-        for skip in range(0, run.length, _PIECE):
-            part = run.part(skip, min(_PIECE, run.length - skip))
+        for part in run.pieces():
             data = bytearray(BLOCK * part.length)
             view = memoryview(data)
             if self.holder is None:

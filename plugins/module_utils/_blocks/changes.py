@@ -14,19 +14,13 @@ import typing as t
 from .extents import extents
 from .ranges import Set, union
 from .values import BLOCK
-from .volume import Range, Volume
-
-#: blocks that are compared at once: of larger pieces, malloc(3) gives the memory back to the kernel each time, which
-#: takes three times as long as to compare them
-_PIECE = 64
+from .volume import Range, Volume, pieces
 
 
 def compared(old: Volume, new: Volume) -> t.Iterator[Range]:
     """Where *new* differs from *old*, by reading both."""
     for at, count in union([*old.allocated(), *new.allocated()]):
-        end = min(at + count, new.blocks)
-        for start in range(at, end, _PIECE):
-            length = min(_PIECE, end - start)
+        for start, length in pieces(at, min(at + count, new.blocks) - at):
             before, after = old.read(start, length), new.read(start, length)
             if before == after:
                 continue

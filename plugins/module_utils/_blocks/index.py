@@ -28,6 +28,7 @@ from .values import (
     from_gaps,
     gaps,
 )
+from .volume import pieces
 from .zstd import Compressor, Decompressor, Effort
 
 _WHOLE = b"SLBWHOLE"
@@ -46,6 +47,11 @@ class Run(t.NamedTuple):
     def part(self, skip: int, count: int) -> Run:
         """*count* blocks of it, without the first *skip*."""
         return Run(self.at + skip, count, self.first + skip if self.first else 0)
+
+    def pieces(self) -> t.Iterator[Run]:
+        """It in parts, as many blocks as are best read at once."""
+        for at, count in pieces(self.at, self.length):
+            yield self.part(at - self.at, count)
 
 
 class Index:

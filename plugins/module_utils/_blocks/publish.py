@@ -26,10 +26,8 @@ from .place import Place
 from .ranges import Set
 from .similar import Group, cut
 from .values import BLOCK, MAX_BLOCKS, ZERO, damaged, sha256
-from .volume import Range, Volume
+from .volume import Range, Volume, pieces
 
-#: blocks that are read at once
-_PIECE = 256
 #: blocks of no file that are compressed together, against what was in their place
 _METADATA = 512
 
@@ -127,8 +125,7 @@ class Publishing:
         if tree.root(before.blocks, bytes(pages)).hex() == found.root:
             return pages
         for run in before.runs():
-            for skip in range(0, run.length, _PIECE):
-                part = run.part(skip, min(_PIECE, run.length - skip))
+            for part in run.pieces():
                 data = volume.read(part.at, part.length)
                 for number in range(part.length):
                     block = data[BLOCK * number : BLOCK * (number + 1)]
@@ -222,8 +219,7 @@ class _Scan:
         )
         self._packer.group(group.sizes()[0], total(references or ()))
         for at, count in group.blocks:
-            for start in range(at, at + count, _PIECE):
-                length = min(_PIECE, at + count - start)
+            for start, length in pieces(at, count):
                 references = self._piece(start, length, references)
 
     def _was(self, at: int, count: int) -> t.Iterator[Run]:

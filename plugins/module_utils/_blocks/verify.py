@@ -10,10 +10,7 @@ import typing as t
 from .index import Index, Run, joined
 from .tree import Get
 from .values import BLOCK, DIGEST, ZERO, sha256
-from .volume import Volume
-
-#: blocks that are read at once
-_PIECE = 256
+from .volume import Volume, is_zero
 
 
 def differing(volume: Volume, index: Index, get: Get) -> t.Iterator[Run]:
@@ -26,10 +23,9 @@ def differing(volume: Volume, index: Index, get: Get) -> t.Iterator[Run]:
 
 def _differing(volume: Volume, index: Index, get: Get) -> t.Iterator[Run]:
     for run in index.part(0, index.blocks):
-        for skip in range(0, run.length, _PIECE):
-            part = run.part(skip, min(_PIECE, run.length - skip))
+        for part in run.pieces():
             data = volume.read(part.at, part.length)
-            if not run.first and data.count(0) == len(data):
+            if not run.first and is_zero(data):
                 continue
             digests = get(part.first, part.length) if run.first else b""
             for number in range(part.length):
