@@ -122,7 +122,9 @@ BY_NFS = "READONLY=yes\nSTATE_LABEL=\nCLIENTSTATE=nas:/state\n"
 
 
 def test_state_may_be_on_a_server_in_a_directory_with_the_name_of_the_host() -> None:
-    assert identity(BY_NFS, fstab="", host="pc1") == (ID, "pc1")
+    # The name is what it is found by.
+    assert identity(BY_NFS, fstab="", host="pc1") == (ID, "")
+    assert identity(BY_NFS, statetab="/etc/hostname\n", fstab="", host="pc1") == ("", "")
     # Where there is a disk, that is it.
     assert identity(BY_NFS.replace("nas:", "other:"), host="pc1") == (ID, "pc1")
 

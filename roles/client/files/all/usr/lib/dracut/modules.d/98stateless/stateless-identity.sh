@@ -58,7 +58,8 @@
     if [ -b "$device" ]; then
         mount -o ro "$device" "$seen/state" || exit 0
     elif [ -n "$CLIENTSTATE" ]; then
-        # The name that DHCP gave, as it becomes part of a path.
+        # Its directory is found by the name that DHCP gives: that counts, whatever is kept in there.
+        case $kept in *" /etc/machine-id"*) kept=/etc/machine-id ;; *) exit 0 ;; esac
         read -r host < /proc/sys/kernel/hostname
         case $host in
             '' | localhost | localhost.localdomain | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) exit 0 ;;
