@@ -76,8 +76,8 @@ class Bench(t.NamedTuple):
                 changed = list(changes.compared(old, volume))
                 if Set(changed).total() >= similar.WORTH:
                     images = self.image(serial - 1), self.image(serial)
-                    trees = [stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images]
-                    groups = list(similar.files(*trees, os.stat(images[0]).st_mtime))
+                    was, now = (stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images)
+                    groups = list(similar.files(was, now, os.stat(images[0]).st_mtime))
             publish.Publishing(place, serial, volume, parent, changed, groups, packing.LEVELS[level], self.sign).run()
 
     def compare(self, serial: int) -> None:

@@ -186,11 +186,11 @@ class Publication:
         if old is None or changed.total() < similar.WORTH:
             return []
         with contextlib.ExitStack() as stack:
-            trees = [
+            before, now = (
                 stack.enter_context(snapshots.view_volume(store, one.volume, one.filesystem))
                 for one in (old, self.snapshot)
-            ]
-            return list(similar.files(*trees, datetime.datetime.fromisoformat(old.created).timestamp()))
+            )
+            return list(similar.files(before, now, datetime.datetime.fromisoformat(old.created).timestamp()))
 
     def _boot(self, files: t.Mapping[str, t.Mapping[str, t.Any]]) -> boot.Boot:
         one = self.snapshot
