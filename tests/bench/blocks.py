@@ -73,17 +73,18 @@ class Bench(t.NamedTuple):
                 before = place.manifest(serial - 1)
                 old = stack.enter_context(Volume(self.image(serial - 1)))
                 parent = publish.Parent(before, Holder(place.index(before), old))
-                changed = list(changes.compared(old, volume))
-                if Set(changed).total() >= similar.WORTH:
+                changed = list(changes.between(old, volume))
+                total = Set(changed).total()
+                if total >= similar.WORTH:
                     images = self.image(serial - 1), self.image(serial)
                     was, now = (stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images)
-                    groups = list(similar.files(was, now, os.stat(images[0]).st_mtime))
+                    groups = list(similar.files(was, now, os.stat(images[0]).st_mtime, total))
             publish.Publishing(place, serial, volume, parent, changed, groups, packing.LEVELS[level], self.sign).run()
 
     def compare(self, serial: int) -> None:
         """Find what changed as :meth:`publish` does, and no more."""
         with Volume(self.image(serial - 1)) as old, Volume(self.image(serial)) as volume:
-            list(changes.compared(old, volume))
+            list(changes.between(old, volume))
 
     def improve(self, serial: int) -> None:
         """Make its packs again."""

@@ -11,10 +11,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .extents import extents
+from .extents import Extent, extents
 from .ranges import Set, union
 from .values import BLOCK
 from .volume import Range, Volume, pieces
+
+
+def between(old: Volume, new: Volume) -> t.Iterable[Range]:
+    """Where *new* may differ from *old*: by the extents that they share, or, where they share none, by comparison."""
+    found = unshared(old, new)
+    return compared(old, new) if found is None else found
 
 
 def compared(old: Volume, new: Volume) -> t.Iterator[Range]:
@@ -47,18 +53,35 @@ def unshared(old: Volume, new: Volume) -> list[Range] | None:
     before, after = extents(old.fileno()), extents(new.fileno())
     if before is None or after is None:
         return None
-    place: dict[int, list[Range]] = {}
-    for extent in before:
-        place.setdefault(extent.physical - extent.logical, []).append((extent.logical, extent.length))
-    same: list[Range] = []
-    for extent in after:
-        for at, count in Set(place.get(extent.physical - extent.logical, [])).within(extent.logical, extent.length):
-            # whole blocks alone
-            first, last = -(-at // BLOCK), (at + count) // BLOCK
-            if last > first:
-                same.append((first, last - first))
+    same = list(_shared(before, after))
     if not same:
         return None
-    everything = Set([*old.allocated(), *new.allocated()])
-    clipped = Set((at, min(count, new.blocks - at)) for at, count in everything.ranges if at < new.blocks)
-    return clipped.without(Set(same))
+    clipped = ((at, min(count, new.blocks - at)) for at, count in _blocks([*before, *after]) if at < new.blocks)
+    return Set(clipped).without(Set(same))
+
+
+def _blocks(extents: t.Iterable[Extent]) -> t.Iterator[Range]:
+    """All blocks of which there is something in them."""
+    for one in extents:
+        first = one.logical // BLOCK
+        yield first, -(-one.end // BLOCK) - first
+
+
+def _shared(before: t.Sequence[Extent], after: t.Sequence[Extent]) -> t.Iterator[Range]:
+    """The whole blocks that two files have at the same place, of extents in the order of the files."""
+    one = two = 0
+    while one < len(before) and two < len(after):
+        old, new = before[one], after[two]
+        if (
+            old.physical is not None
+            and new.physical is not None
+            and old.physical - old.logical == new.physical - new.logical
+        ):
+            start, end = max(old.logical, new.logical), min(old.end, new.end)
+            first, last = -(-start // BLOCK), end // BLOCK
+            if last > first:
+                yield first, last - first
+        if old.end <= new.end:
+            one += 1
+        else:
+            two += 1

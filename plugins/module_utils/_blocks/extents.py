@@ -15,20 +15,26 @@ _HEAD = struct.Struct("=QQIIII")
 _EXTENT = struct.Struct("=QQQQQIIII")
 _AT_ONCE = 200
 _SYNC, _LAST = 1, 1
-#: unknown, delayed, encoded, encrypted, not aligned, inline, tail, unwritten
-_USELESS = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
+#: unknown, delayed, encoded, encrypted, not aligned, inline, tail: content, but not as it is at a place of the device
+_NOWHERE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400
+_UNWRITTEN = 0x800
 
 
 class Extent(t.NamedTuple):
-    """Bytes of a file, and where they are, in bytes."""
+    """Bytes of a file, and where they are, in bytes; None: at no place that could be read or compared."""
 
     logical: int
-    physical: int
+    physical: int | None
     length: int
+
+    @property
+    def end(self) -> int:
+        """The byte of the file behind it."""
+        return self.logical + self.length
 
 
 def extents(file: int) -> list[Extent] | None:
-    """The extents of the open *file* that are plain content at a known place; None: its filesystem cannot say."""
+    """The extents of the open *file* that are not zeros, in its order; None: its filesystem cannot say."""
     found: list[Extent] = []
     start = 0
     while True:
@@ -44,7 +50,9 @@ def extents(file: int) -> list[Extent] | None:
             logical, physical, length, _r1, _r2, flags, *_r3 = _EXTENT.unpack_from(
                 buffer, _HEAD.size + _EXTENT.size * number
             )
-            if not flags & _USELESS:
+            if flags & _NOWHERE:
+                found.append(Extent(logical, None, length))
+            elif not flags & _UNWRITTEN:
                 found.append(Extent(logical, physical, length))
             if flags & _LAST:
                 return found

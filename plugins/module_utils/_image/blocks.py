@@ -165,10 +165,7 @@ class Publication:
         told = store.differences(None if old is None else old.volume, self.snapshot.volume)
         if told is not None:
             return Set((at // BLOCK, -(-(at + length) // BLOCK) - at // BLOCK) for at, length in told)
-        if before is None:
-            return Set(now.allocated())
-        unshared = changes.unshared(before, now)
-        return Set(changes.compared(before, now) if unshared is None else unshared)
+        return Set(now.allocated() if before is None else changes.between(before, now))
 
     def _check_room(self, blocks: int) -> None:
         # compressed, it is less than half of that, but it is written twice on the way
@@ -190,7 +187,8 @@ class Publication:
                 stack.enter_context(snapshots.view_volume(store, one.volume, one.filesystem))
                 for one in (old, self.snapshot)
             )
-            return list(similar.files(before, now, datetime.datetime.fromisoformat(old.created).timestamp()))
+            since = datetime.datetime.fromisoformat(old.created).timestamp()
+            return list(similar.files(before, now, since, changed.total()))
 
     def _boot(self, files: t.Mapping[str, t.Mapping[str, t.Any]]) -> boot.Boot:
         one = self.snapshot

@@ -11,6 +11,8 @@ import subprocess
 import time
 import typing as t
 
+import pytest
+
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, similar
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
@@ -23,7 +25,8 @@ def ext4(image: pathlib.Path, tree: pathlib.Path) -> None:
     subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-d", tree, image], check=True)
 
 
-def test_new_blocks_are_compressed_against_the_old_file_of_that_name(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("blocks", [similar.WORTH, similar.ALL])
+def test_new_blocks_are_compressed_against_the_old_file_of_that_name(tmp_path: pathlib.Path, blocks: int) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     content = random.Random(1).randbytes(500_000)
     changed = bytearray(content)
@@ -39,8 +42,8 @@ def test_new_blocks_are_compressed_against_the_old_file_of_that_name(tmp_path: p
         ext4(world.volumes[serial], tree)
     images = [str(world.volumes[serial]) for serial in (1, 2)]
     with view(images[0], "ext4", ("ro", "loop")) as old, view(images[1], "ext4", ("ro", "loop")) as new:
-        groups = list(similar.files(old, new, time.time() - 600))
-        assert not list(similar.files(old, new, time.time() + 600))
+        groups = list(similar.files(old, new, time.time() - 600, blocks))
+        assert not list(similar.files(old, new, time.time() + 600, blocks))
     pairs = [
         (content_of(images[1], group.blocks)[: len(changed)], content_of(images[0], group.references)[: len(content)])
         for group in groups
@@ -78,5 +81,7 @@ def test_a_reflinked_file_differs_where_it_does_not_share(tmp_path: pathlib.Path
             assert found is not None
             blocks = {block for at, count in found for block in range(at, at + count)}
             assert blocks >= {10, 50, 51}
+            # what is shared, and what is zeros in both, is not even looked at
+            assert blocks <= {10, 50, 51, 100, 101}
             assert len(blocks) < 20
             assert max(blocks) < after.blocks
