@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     wait.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS", help="default 300")
     reboot = add("reboot", "reboot by systemctl, or else by reset", "lab", "name")
     reboot.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for ssh; print NAME ADDRESS SECONDS")
+    press = add("press", "press keys of a client's keyboard", "lab", "name")
+    press.add_argument("keys", nargs="+", metavar="KEY", help="as QEMU calls it: down, ret, a ...")
+    press.add_argument("--after", default="", metavar="TEXT", help="wait until its console has said this")
     add("off", "take the power away from a host; its disks stay", "lab", "name")
     shell = add("ssh", "log in to a host, or run a command there", "lab", "host")
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -157,6 +160,8 @@ def _act(options: argparse.Namespace) -> None:
         boot = control.reboot(lab, options.name)
         if options.wait:
             _waited(lab, options.name, options.wait, boot)
+    elif command == "press":
+        control.press(lab, options.name, options.keys, options.after)
     elif command == "off":
         control.off(lab, options.name)
     elif command == "ssh":

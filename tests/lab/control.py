@@ -208,6 +208,25 @@ def cut(name: str, host_name: str, burst: int, timeout: float = 1200) -> None:
     say(f"{host_name}: had written {written} bytes")
 
 
+def press(name: str, host_name: str, keys: t.Sequence[str], after: str = "", timeout: float = 300) -> None:
+    """Press keys of a client one after the other, once its console has said *after*.
+
+    :arg timeout: seconds for that.
+    """
+    from . import machine
+
+    host = state.get(name).host(host_name)
+    deadline = time.monotonic() + timeout
+    while after.encode() not in host.console.read_bytes():
+        if not host.running or time.monotonic() > deadline:
+            raise LabError(f"{host_name} has not said {after!r}{tail(host.console)}")
+        time.sleep(0.1)
+    for key in keys:
+        machine.press(host, key)
+        # each is down for a tenth of a second
+        time.sleep(0.2)
+
+
 def on(name: str, host_name: str) -> Host:
     """Power a host on again as it was."""
     lab = state.get(name)

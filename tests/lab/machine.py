@@ -58,6 +58,11 @@ def written(host: Host) -> int:
     return sum(int(one["stats"]["wr_bytes"]) for one in disks)
 
 
+def press(host: Host, key: str) -> None:
+    """Press a key of its keyboard, and let it go: by QEMU's name (QKeyCode), such as ``down`` or ``ret``."""
+    _qmp(host, "send-key", keys=[{"type": "qcode", "data": key}])
+
+
 def _common(lab: Lab, host: Host) -> list[str]:
     def kernel() -> pathlib.Path:
         return pathlib.Path(host.base or base.get("kernel", "bookworm")) / "vmlinuz"
@@ -131,15 +136,15 @@ def _greeting(host: Host) -> bool:
         return False
 
 
-def _qmp(host: Host, command: str) -> t.Any:
+def _qmp(host: Host, command: str, **arguments: t.Any) -> t.Any:
     """Run one command of QEMU's control protocol and return its answer."""
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(10)
         peer.connect(str(host.dir / "qmp.sock"))
         with peer.makefile("rw") as stream:
             stream.readline()  # its greeting
-            for word in ("qmp_capabilities", command):
-                stream.write(json.dumps({"execute": word}) + "\n")
+            for word, given in (("qmp_capabilities", {}), (command, arguments)):
+                stream.write(json.dumps({"execute": word, "arguments": given}) + "\n")
                 stream.flush()
                 answer = json.loads(stream.readline() or "{}")
                 while "event" in answer:
