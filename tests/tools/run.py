@@ -8,11 +8,13 @@ refuse to follow the link that makes a clone a collection, and nobody's half-typ
 Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
 every processor, since each waits for its machines much of the time, and at most three (JOBS=N: so many), each in a
 process of its own; one with two machines at work counts twice, since machines that are emulated slow each other down.
+Beside them run, one after the other and behind them in line for the processors, the steps that have no such machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -45,6 +47,8 @@ SAID_AGAIN = 10
 #: The scenarios that take longest, to be begun first; the first two have two machines at work.
 LONGEST = ("molecule cached", "molecule vm", "molecule container", "molecule readonly_root")
 TWO_MACHINES = LONGEST[:2]
+#: Scenarios without emulated machines.
+NO_MACHINES = ("molecule directory",)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -60,8 +64,8 @@ class Step:
     lab: bool = False
     #: run in the clone when the step fails or is interrupted, to end what it started
     undo: tuple[str, ...] = ()
-    #: of the steps that run beside each other, how many this one counts for
-    counts: int = 1
+    #: of the steps that run beside each other, how many this one counts for; 0: one of these is always let in
+    counts: int = 0
 
 
 def check_steps() -> list[Step]:
@@ -101,11 +105,16 @@ def test_steps() -> list[Step]:
                 timeout=3600,
                 lab=True,
                 undo=("molecule", "destroy", "-s", name),
-                counts=2 if f"molecule {name}" in TWO_MACHINES else 1,
+                counts=weight(f"molecule {name}"),
             )
         )
     order = {name: number for number, name in enumerate(LONGEST)}
     return sorted(steps, key=lambda step: (step.lab, order.get(step.name, len(order))))
+
+
+def weight(name: str) -> int:
+    """How many steps a scenario counts for."""
+    return 2 if name in TWO_MACHINES else 0 if name in NO_MACHINES else 1
 
 
 def mypy_arguments() -> list[str]:
@@ -193,6 +202,8 @@ class Run:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            if step.counts == 0:
+                give_way(process.pid)
             shown = 0
             problem = ""
             try:
@@ -253,13 +264,17 @@ class Beside:
             raise
 
     def _fitting(self, waiting: t.Iterable[Step]) -> Step | None:
-        free = self.jobs - sum(min(step.counts, self.jobs) for step, _teller in self.running.values())
-        return next((step for step in waiting if min(step.counts, self.jobs) <= free), None)
+        running = [step for step, _teller in self.running.values()]
+        if running and self.jobs == 1:
+            return None
+        free = self.jobs - sum(min(step.counts, self.jobs) for step in running)
+        light = all(step.counts for step in running)
+        return next((one for one in waiting if (min(one.counts, self.jobs) <= free if one.counts else light)), None)
 
     def _begin(self, step: Step) -> None:
         # Not in the terminal's foreground: what ends this program is handed on to it, once.
         process = subprocess.Popen(
-            [sys.executable, __file__, "step", step.name],
+            [sys.executable, __file__, "step", step.name, str(self.run.copy)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -399,8 +414,15 @@ def interrupt(number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def one_step(name: str) -> int:
-    """Run the step *name*, which uses the lab, for the run that started this process; return the exit status."""
+def give_way(pid: int) -> None:
+    """Let a process that leads a session, and what it starts, have what others leave of the processors (sched(7))."""
+    os.setpriority(os.PRIO_PGRP, pid, 10)
+    with contextlib.suppress(OSError):  # there need not be autogroups
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text("10")
+
+
+def one_step(name: str, copy: pathlib.Path) -> int:
+    """Run the step *name* for the run that started this process; return the exit status."""
     # If that is killed, this is to end what it has started.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -410,7 +432,7 @@ def one_step(name: str) -> int:
         interrupt(number, frame)
 
     signal.signal(signal.SIGTERM, orphaned)
-    run = Run(CLONE, bool(os.environ.get("V")))
+    run = Run(copy, bool(os.environ.get("V")))
     try:
         run.step(next(step for step in test_steps() if step.name == name))
     except KeyboardInterrupt:
@@ -423,6 +445,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("check", "test", "step"))
     parser.add_argument("name", nargs="?", help="of the step, if it is one")
+    parser.add_argument("copy", nargs="?", type=pathlib.Path, help="of the sources, for that")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
@@ -430,7 +453,7 @@ def main() -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     LOGS.mkdir(parents=True, exist_ok=True)
     if arguments.what == "step":
-        return one_step(arguments.name)
+        return one_step(arguments.name, arguments.copy)
     steps = check_steps() if arguments.what == "check" else test_steps()
     wanted = os.environ.get("ONLY", "").split()
     if wanted:
@@ -443,10 +466,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stateless-") as parent:
         run = Run(copy_sources(pathlib.Path(parent)), verbose)
         try:
-            for step in steps:
-                if not step.lab:
+            if arguments.what == "check":
+                for step in steps:
                     run.step(step)
-            Beside(run, jobs).steps(step for step in steps if step.lab)
+            else:
+                Beside(run, jobs).steps(steps)
         except KeyboardInterrupt:
             return 130
     # Once more at the end, where it is read even if only the end was kept.
