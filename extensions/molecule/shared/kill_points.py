@@ -53,6 +53,8 @@ from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take imp
 from ansible_collections.stateless.linux.plugins.module_utils._volumes import thin_delta
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 
+#: Seconds that no work takes, however slow the machine.
+LIMIT = 300
 #: What a protosystem is made of here.
 TREE = "/var/tmp/kill-points-tree"
 
@@ -298,11 +300,23 @@ def start(work: str, name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, __file__, "--act", work, name], stderr=subprocess.PIPE)
 
 
+def ended(process: subprocess.Popen[bytes]) -> bytes:
+    """What the work has complained of, at its end and that of all that it has started; if it never ends: why."""
+    try:
+        return process.communicate(timeout=LIMIT)[1]
+    except subprocess.TimeoutExpired:
+        print(f"no end after {LIMIT} s of {process.args}, or of what it has started:", flush=True)
+        subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:30,args", "--forest"], check=False)
+        subprocess.run(["dmsetup", "info", "--columns"], check=False)
+        process.kill()
+        sys.exit(1)
+
+
 def finish(work: str, name: str) -> float:
     """The work, not killed; returns the seconds it took."""
     began = time.monotonic()
     process = start(work, name)
-    complaint = process.communicate()[1]
+    complaint = ended(process)
     if process.returncode != 0:
         sys.exit(f"a run that was not killed failed:\n{complaint.decode(errors='replace')}")
     return time.monotonic() - began
@@ -320,7 +334,7 @@ def kill(work: str, name: str, server: Server, after: float) -> tuple[t.Any, flo
             process.communicate(timeout=after)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            ended(process)
         if process.returncode == -signal.SIGKILL:
             return before, after, True
         after *= 0.8
