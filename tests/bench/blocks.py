@@ -4,10 +4,11 @@
 """The figures of the blocks format: tests/tools/with python tests/bench/blocks.py DIRECTORY [thorough] [behind]
 
 DIRECTORY is what tests/bench/blocks-data makes. Publishes its three images, serves them with nginx, and brings a client
-from nothing to the first, and on; compares. CPU is user and system seconds of each step's own process, its start
-included; bytes are those that the server sent, headers included. Then 1, 8 and 64 clients fetch at once. ``thorough``
-publishes at that level, too; ``behind`` is a client five versions behind, and the one step between both ends. Needs
-root and nginx-light.
+from nothing to the first, and on; compares. If DIRECTORY is on a filesystem with reflinks (XFS, btrfs), the images
+share what they have in common, and the publisher finds what changed by that; elsewhere, it compares all of them. CPU is
+user and system seconds of each step's own process, its start included; bytes are those that the server sent, headers
+included. Then 1, 8 and 64 clients fetch at once. ``thorough`` publishes at that level, too; ``behind`` is a client five
+versions behind, and the one step between both ends. Needs root and nginx-light.
 """
 
 from __future__ import annotations
@@ -23,25 +24,12 @@ import tempfile
 import threading
 import typing as t
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import (
-    changes,
-    improve,
-    manifest,
-    packing,
-    publish,
-    similar,
-)
+from ansible_collections.stateless.linux.plugins.module_utils._blocks import manifest
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Site
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.place import Place
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.ranges import Set
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import sign
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import MAX_MANIFEST
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
-from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from bench import blocks_client
+from bench import blocks_client, blocks_publisher
 from bench.blocks_client import NAME
 from bench.serving import Web, figure, free_port
 
@@ -59,40 +47,6 @@ class Bench(t.NamedTuple):
 
     def image(self, serial: int) -> str:
         return str(self.data / f"v{serial}.img")
-
-    def place(self) -> Place:
-        return Place(NAME, str(self.work / "public"), str(self.work / "private"))
-
-    def publish(self, serial: int, level: str) -> None:
-        """Publish an image."""
-        place = self.place()
-        with contextlib.ExitStack() as stack:
-            volume = stack.enter_context(Volume(self.image(serial)))
-            parent, changed, groups = None, list(volume.allocated()), []
-            if serial > 1:
-                before = place.manifest(serial - 1)
-                old = stack.enter_context(Volume(self.image(serial - 1)))
-                parent = publish.Parent(before, Holder(place.index(before), old))
-                changed = list(changes.between(old, volume))
-                total = Set(changed).total()
-                if total >= similar.WORTH:
-                    images = self.image(serial - 1), self.image(serial)
-                    was, now = (stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images)
-                    groups = list(similar.files(was, now, os.stat(images[0]).st_mtime, total))
-            publish.Publishing(place, serial, volume, parent, changed, groups, packing.LEVELS[level], self.sign).run()
-
-    def compare(self, serial: int) -> None:
-        """Find what changed as :meth:`publish` does, and no more."""
-        with Volume(self.image(serial - 1)) as old, Volume(self.image(serial)) as volume:
-            list(changes.between(old, volume))
-
-    def improve(self, serial: int) -> None:
-        """Make its packs again."""
-        with contextlib.ExitStack() as stack:
-            volume = stack.enter_context(Volume(self.image(serial)))
-            old = stack.enter_context(Volume(self.image(serial - 1))) if serial > 1 else None
-            level = packing.LEVELS["thorough"]
-            improve.Improving(self.place(), serial, volume, old, level, self.sign).run()
 
     def fetch(self, serial: int, clients: int) -> None:
         """Fetch at once, for some clients, what one at the serial before fetches; nothing is written."""
@@ -118,14 +72,18 @@ class Bench(t.NamedTuple):
         for thread in threads:
             thread.join()
 
-    def sign(self, text: bytes) -> bytes:
-        """Sign with the key of this run."""
-        return sign(text, [str(self.work / "key")])
+
+def measured(bench: Bench, step: str, serial: int) -> tuple[str, float, float]:
+    """Do a step of the publisher: what it said, CPU seconds, MiB."""
+    argv = [sys.executable, blocks_publisher.__file__, str(bench.data), str(bench.work), step, str(serial)]
+    return run(argv, compiled(bench))
 
 
-def measured(bench: Bench, *step: str) -> tuple[str, float, float]:
-    """Do a step in a process of its own: what it said, CPU seconds, MiB."""
-    return run([sys.executable, __file__, str(bench.data), "step", str(bench.work), str(bench.port), *step])
+def compiled(bench: Bench) -> dict[str, str]:
+    """The environment of a program that was run before: its modules are compiled."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(bench.work / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def run(argv: t.Sequence[str], environment: t.Mapping[str, str] | None = None) -> tuple[str, float, float]:
@@ -142,7 +100,7 @@ def run(argv: t.Sequence[str], environment: t.Mapping[str, str] | None = None) -
 def publish_all(bench: Bench, serials: t.Iterable[int]) -> None:
     """Publish each."""
     for serial in serials:
-        _said, cpu, memory = measured(bench, "publish", str(serial), "default")
+        _said, cpu, memory = measured(bench, "publish", serial)
         packs = (bench.work / "public").glob(f"{serial}-*.pack")
         size = sum(path.stat().st_size for path in packs)
         figure(f"publish v{serial}", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}", bytes=size)
@@ -151,22 +109,19 @@ def publish_all(bench: Bench, serials: t.Iterable[int]) -> None:
 def improve_all(bench: Bench, serials: t.Iterable[int]) -> None:
     """Make packs again at the level ``thorough``, as the module ``image`` does when they are out."""
     for serial in serials:
-        _said, cpu, memory = measured(bench, "improve", str(serial))
+        _said, cpu, memory = measured(bench, "improve", serial)
         figure(f"publish v{serial}, thorough", cpu=f"{cpu:.2f}", peak_MiB=f"{memory:.0f}")
 
 
 def changes_alone(bench: Bench) -> None:
-    """What comparing takes, which is not needed where a thin pool or shared extents say what changed."""
+    """What finding the changes takes: little where images share extents, or a thin pool has a map."""
     for serial in (2, 3):
-        _said, cpu, _memory = measured(bench, "compare", str(serial))
-        figure(f"of that, comparing v{serial}", cpu=f"{cpu:.2f}")
+        _said, cpu, _memory = measured(bench, "compare", serial)
+        figure(f"of that, what changed of v{serial}", cpu=f"{cpu:.2f}")
 
 
 def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.Iterable[int] = ()) -> None:
     """Bring clients to serials: each is its name, the serial it has, and the one it goes to."""
-    # as on a client, whose program is compiled
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(bench.work / "compiled")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with Web(bench.work, "/public", bench.port) as server:
         for client, own, serial in ways:
             target = bench.work / "target"
@@ -177,17 +132,17 @@ def clients(bench: Bench, ways: t.Iterable[tuple[str, int, int]], together: t.It
             before = server.cpu()
             argv = [str(bench.work), str(bench.port), client, str(serial)]
             had = [str(own), bench.image(own)] if own else []
-            _said, cpu, memory = run([sys.executable, blocks_client.__file__, *argv, *had], environment)
+            _said, cpu, memory = run([sys.executable, blocks_client.__file__, *argv, *had], compiled(bench))
             served = server.cpu() - before
             size, requests = server.served()
             if not filecmp.cmp(target, bench.image(serial), shallow=False):
                 sys.exit(f"v{own} to v{serial}: the volume differs")
             label = f"v{own} to v{serial}" if own else f"nothing to v{serial}"
-            values = {"cpu": f"{cpu:.2f}", "peak_MiB": f"{memory:.0f}", "server": f"{served:.2f}"}
+            values = {"cpu": f"{cpu:.2f}", "peak_MiB": f"{memory:.0f}", "server": f"{served:.3f}"}
             figure(label, bytes=size, requests=requests, **values)
         for count in together:
             before = server.cpu()
-            measured(bench, "fetch", "2", str(count))
+            bench.fetch(2, count)
             served = server.cpu() - before
             figure(f"v1 to v2, {count} at once", server_per_client=f"{served / count:.3f}")
 
@@ -223,20 +178,8 @@ def working(data: pathlib.Path) -> t.Iterator[Bench]:
 
 
 def main(argv: t.Sequence[str]) -> None:
-    """Measure, or do one step."""
+    """Measure."""
     data = pathlib.Path(argv[0])
-    if argv[1:2] == ["step"]:
-        bench = Bench(data, pathlib.Path(argv[2]), int(argv[3]))
-        name, *rest = argv[4:]
-        if name == "publish":
-            bench.publish(int(rest[0]), rest[1])
-        elif name == "improve":
-            bench.improve(int(rest[0]))
-        elif name == "compare":
-            bench.compare(int(rest[0]))
-        else:
-            bench.fetch(int(rest[0]), int(rest[1]))
-        return
     with working(data) as bench:
         publish_all(bench, (1, 2, 3))
         changes_alone(bench)

@@ -281,7 +281,7 @@ def measure(rival: Rival) -> None:
             if not size:
                 continue
             values = {"bytes": size, "requests": requests} if requests is not None else {"bytes": size}
-            cost = {"cpu": f"{used.cpu:.2f}", "peak_MiB": f"{used.mebibytes:.0f}", "server": f"{after - before:.2f}"}
+            cost = {"cpu": f"{used.cpu:.2f}", "peak_MiB": f"{used.mebibytes:.0f}", "server": f"{after - before:.3f}"}
             figure(f"{rival.name}: {f'v{own}' if own else 'nothing'} to v{serial}", **values, **cost)
 
 
