@@ -43,10 +43,13 @@ class Places:
 
     @property
     def passwords(self) -> list[str]:
-        """Where the password may be, the first counts: what systemd gave the unit, then where systemd looks itself."""
+        """Where the password may be, the first counts: what systemd gave the unit, then where systemd looks itself.
+
+        That may have one by now: a unit that waits for the directory can have been started before somebody put it there.
+        """
         given = self.environment.get("CREDENTIALS_DIRECTORY", "")
         fixed = ("/run/credentials/@system", "/etc/credstore", "/run/credstore", "/usr/lib/credstore")
-        return [os.path.join(place, CREDENTIAL) for place in ([given] if given else map(self.of, fixed))]
+        return [os.path.join(place, CREDENTIAL) for place in [*filter(None, [given]), *map(self.of, fixed)]]
 
     @property
     def own_passwords(self) -> list[str]:

@@ -12,12 +12,14 @@ import typing as t
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._client import known as known_
-from ansible_collections.stateless.linux.plugins.module_utils._client import machine, settings
+from ansible_collections.stateless.linux.plugins.module_utils._client import identity, machine, settings
 from ansible_collections.stateless.linux.plugins.module_utils._client.known import Known, checked
 from ansible_collections.stateless.linux.plugins.module_utils._client.places import Places
 from ansible_collections.stateless.linux.plugins.module_utils._client.words import Status, shown
 from ansible_collections.stateless.linux.plugins.module_utils._directory.fleet import Running
 from ansible_collections.stateless.linux.plugins.module_utils._directory.resolve import Answer
+from ansible_collections.stateless.linux.plugins.module_utils._directory.session import Login
+from ansible_collections.stateless.linux.plugins.module_utils._directory.tree import Tree
 from ansible_collections.stateless.linux.plugins.module_utils._errors import NotFound, StatelessError
 
 DIGEST = "sha256:" + "0a" * 32
@@ -204,6 +206,20 @@ def test_every_text_from_elsewhere_is_made_safe() -> None:
         assert status.as_json().isascii()
         assert "\x1b" not in status.as_json()
         assert json.loads(status.as_json())["notes"] == [bad]
+
+
+def test_a_password_that_comes_while_a_unit_waits_is_found(tmp_path: pathlib.Path) -> None:
+    given, kept = tmp_path / "given", tmp_path / "etc/credstore"
+    for directory in (given, kept):
+        directory.mkdir(parents=True)
+    here = Places(str(tmp_path), {"CREDENTIALS_DIRECTORY": str(given)})
+    base, tree = Login("ldaps://srv1"), Tree("o=stateless")
+    with pytest.raises(identity.Nobody):
+        identity.login(here, base, tree, "pc1")
+    (kept / "stateless.password").write_text("late\n")
+    assert identity.login(here, base, tree, "pc1").password == "late"
+    (given / "stateless.password").write_text("first")
+    assert identity.login(here, base, tree, "pc1").password == "first"
 
 
 def test_without_an_image_a_reboot_is_not_judged() -> None:
