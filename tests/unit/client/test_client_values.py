@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.stateless.linux.plugins.module_utils._client import known as known_
 from ansible_collections.stateless.linux.plugins.module_utils._client import identity, machine, settings
+from ansible_collections.stateless.linux.plugins.module_utils._client import known as known_
 from ansible_collections.stateless.linux.plugins.module_utils._client.known import Known, checked
 from ansible_collections.stateless.linux.plugins.module_utils._client.places import Places
 from ansible_collections.stateless.linux.plugins.module_utils._client.words import Status, shown
