@@ -45,7 +45,7 @@ class Places:
     def passwords(self) -> list[str]:
         """Where the password may be, the first counts: what systemd gave the unit, then where systemd looks itself.
 
-        That may have one by now: a unit that waits for the directory can have been started before somebody put it there.
+        That may have one by now: a unit that waits for the directory can have begun before somebody put it there.
         """
         given = self.environment.get("CREDENTIALS_DIRECTORY", "")
         fixed = ("/run/credentials/@system", "/etc/credstore", "/run/credstore", "/usr/lib/credstore")
