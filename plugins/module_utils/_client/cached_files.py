@@ -14,6 +14,8 @@ HEALTH = "stateless-health.service"
 INSTALL = "stateless-install.service"
 TRIAL = "stateless-trial.service"
 UPDATE, UPDATE_TIMER = "stateless-update.service", "stateless-update.timer"
+#: More settings of a unit of LVM's.
+MONITOR = "lvm2-monitor.service.d/stateless.conf"
 #: What is not to run: systemd's own answer to entries on trial, which looks for a partition that is mounted; and
 #: e2scrub(8), which makes snapshots in volume groups, that nobody has room for.
 MASKED = (f"{UNITS}/systemd-bless-boot.service", f"{UNITS}/e2scrub_all.timer")
@@ -90,6 +92,16 @@ ExecStart={PROGRAM} install --reboot
 StandardOutput=journal+console
 StandardError=journal+console
 """
+#: The daemon that watches volumes is started by the first who asks it, and lvm(8) waits for its answer for a few
+#: seconds: on a machine that is slow to start, "No input from event server" would be a unit that has failed.
+_MONITOR_TEXT = f"""\
+{HEAD}[Unit]
+Wants=dm-event.service
+
+[Service]
+Restart=on-failure
+RestartSec=3s
+"""
 #: Seconds beyond those that a machine has to become healthy: for everything before.
 _BOOT = 600
 
@@ -127,4 +139,5 @@ RandomizedDelaySec={interval}
         f"{UNITS}/{TRIAL_TIMER}": trial,
         f"{UNITS}/{UPDATE}": _UPDATE_TEXT,
         f"{UNITS}/{UPDATE_TIMER}": update if interval else None,
+        f"{UNITS}/{MONITOR}": _MONITOR_TEXT,
     }

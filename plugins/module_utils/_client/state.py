@@ -133,7 +133,7 @@ def _caching(tree: Tree, options: t.Mapping[str, t.Any] | None) -> list[Change]:
         *(
             change
             for path, content in units.items()
-            for change in _unit(tree, os.path.basename(path), content if present else None)
+            for change in _unit(tree, os.path.relpath(path, files.UNITS), content if present else None)
         ),
     ]
     # what is named is there: links come last, and go first

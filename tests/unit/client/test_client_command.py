@@ -52,6 +52,7 @@ CACHED = {
     f"{UNITS}/timers.target.wants/stateless-update.timer",
     f"{UNITS}/systemd-bless-boot.service",
     f"{UNITS}/e2scrub_all.timer",
+    f"{UNITS}/lvm2-monitor.service.d/stateless.conf",
 }
 
 
