@@ -322,13 +322,15 @@ def finish(work: str, name: str) -> float:
     return time.monotonic() - began
 
 
-def kill(work: str, name: str, server: Server, after: float) -> tuple[t.Any, float, bool]:
-    """Start the work and kill it *after* seconds, or earlier if it was done by then: each point is to be a real one.
+def kill(work: str, name: str, server: Server, share: float, duration: float) -> tuple[t.Any, float, bool]:
+    """Start the work and kill it after a *share* of its *duration*; earlier if it was done: each point is a real one.
 
     Returns the state before, the seconds, and whether it was killed at last.
     """
-    for _attempt in range(5):
+    for _attempt in range(8):
         before = WORKS[work].look(server, name)
+        after = share * duration
+        began = time.monotonic()
         process = start(work, name)
         try:
             process.communicate(timeout=after)
@@ -337,7 +339,8 @@ def kill(work: str, name: str, server: Server, after: float) -> tuple[t.Any, flo
             ended(process)
         if process.returncode == -signal.SIGKILL:
             return before, after, True
-        after *= 0.8
+        # the machine has less to do now than it had before
+        duration, share = time.monotonic() - began, 0.9 * share
     return before, after, False
 
 
@@ -351,7 +354,7 @@ def main(work: str, name: str, points: int = 10, seed: int | None = None) -> int
     print(json.dumps({"work": work, "seconds": round(duration, 2), "points": points, "seed": seed}))
     wrong = 0
     for point in range(points):
-        before, after, killed = kill(work, name, server, (point + chance.random()) / points * duration)
+        before, after, killed = kill(work, name, server, (point + chance.random()) / points, duration)
         faults = WORKS[work].broken(server, name, before)
         seen = WORKS[work].look(server, name)
         finish(work, name)
