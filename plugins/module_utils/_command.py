@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
 
 from ._errors import StatelessError
@@ -56,33 +58,55 @@ def run(
 ) -> str:
     """Run *argv* and return what it wrote to its standard output.
 
+    It comes to its end even if this process is killed meanwhile: what it says goes to memory (memfd_create(2)), not to
+    a pipe. Whoever writes to a pipe that nobody reads any more is ended by SIGPIPE (pipe(7)), wherever it is:
+    lvcreate(8) perhaps with a suspended volume. And nobody waits for a daemon that it may have started, and that keeps
+    the pipe open.
+
     :arg timeout: seconds after which the program is killed.
     :arg env: variables set on top of the environment.
     :raises CommandFailed: it ended with another status than 0, or was killed by *timeout*.
     :raises ProgramMissing: there is no such program.
     """
     environment = {**os.environ, **(env or {}), "PATH": search_path(), "LC_ALL": "C", "LANGUAGE": ""}
+    with contextlib.ExitStack() as stack:
+        out, err = (stack.enter_context(_memory(name)) for name in ("stdout", "stderr"))
+        try:
+            done = subprocess.run(
+                list(argv),
+                input=stdin,
+                stdin=None if stdin is not None else subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                text=True,
+                cwd=cwd,
+                timeout=timeout,
+                env=environment,
+                pass_fds=pass_fds,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise ProgramMissing(f"the program {argv[0]} is not installed") from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(argv, -9, f"no end after {timeout} seconds") from error
+        said = _read(out)
+        if done.returncode != 0:
+            raise CommandFailed(argv, done.returncode, _read(err) or said)
+        return said
+
+
+def _memory(name: str) -> t.TextIO:
+    """A file without a name, of memory, for what a program says."""
     try:
-        done = subprocess.run(
-            list(argv),
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            cwd=cwd,
-            timeout=timeout,
-            env=environment,
-            pass_fds=pass_fds,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise ProgramMissing(f"the program {argv[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(argv, -9, f"no end after {timeout} seconds") from error
-    if done.returncode != 0:
-        raise CommandFailed(argv, done.returncode, done.stderr or done.stdout)
-    return done.stdout
+        return os.fdopen(os.memfd_create(name), "w+", errors="replace")
+    except PermissionError:
+        # the kernel's sysctl vm.memfd_noexec is 2
+        return tempfile.TemporaryFile("w+", errors="replace")
+
+
+def _read(file: t.TextIO) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def run_json(argv: t.Sequence[str], **options: t.Any) -> t.Any:

@@ -92,7 +92,12 @@ def broken_snapshots(server: Server, name: str, before: list[int]) -> list[str]:
     # what the killed run had begun comes to its end: a filesystem may be frozen only now, and has to be thawed
     time.sleep(2)
     # a frozen filesystem lets nobody write, and a process that waits for it cannot even be killed
-    writer = subprocess.Popen(["dd", "if=/dev/zero", f"of={probe}", "count=1", "conv=fsync", "status=none"])
+    writer = subprocess.Popen(
+        ["dd", "if=/dev/zero", f"of={probe}", "count=1", "conv=fsync", "status=none"],
+        # whoever reads what this program says does not wait for a writer that never ends
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         if writer.wait(timeout=5) != 0:
             faults.append("writing failed")

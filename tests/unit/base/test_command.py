@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -35,6 +38,30 @@ def test_a_program_that_does_not_end_is_killed() -> None:
     with pytest.raises(_command.CommandFailed, match=r"no end after 0\.2 seconds"):
         _command.run(["sleep", "60"], timeout=0.2)
     assert time.monotonic() - begun < 30
+
+
+def test_a_program_comes_to_its_end_even_if_who_runs_it_is_killed(tmp_path: pathlib.Path) -> None:
+    # what says something when nobody listens any more, as lvcreate(8) does while a volume is suspended
+    program = "touch begun; while [ ! -e killed ]; do sleep 0.05; done; echo a; echo b >&2; touch ended"
+    code = f"from {_command.__name__} import run; run(['sh', '-c', {program!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as process:
+        awaited(tmp_path / "begun")
+        process.kill()
+    (tmp_path / "killed").touch()
+    awaited(tmp_path / "ended")
+
+
+def test_nobody_waits_for_a_daemon_that_a_program_has_started() -> None:
+    began = time.monotonic()
+    assert _command.run(["sh", "-c", "sleep 20 & echo started"]) == "started\n"
+    assert time.monotonic() - began < 15
+
+
+def awaited(path: pathlib.Path) -> None:
+    until = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < until, f"there is no {path.name}"
+        time.sleep(0.05)
 
 
 def test_a_missing_program_names_its_package() -> None:
