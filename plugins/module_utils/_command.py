@@ -55,30 +55,31 @@ def run(
     timeout: float | None = None,
     env: t.Mapping[str, str] | None = None,
     pass_fds: t.Sequence[int] = (),
+    to_its_end: bool = False,
 ) -> str:
     """Run *argv* and return what it wrote to its standard output.
 
-    It comes to its end even if this process is killed meanwhile: what it says goes to memory (memfd_create(2)), not to
-    a pipe. Whoever writes to a pipe that nobody reads any more is ended by SIGPIPE (pipe(7)), wherever it is:
-    lvcreate(8) perhaps with a suspended volume. And nobody waits for a daemon that it may have started, and that keeps
-    the pipe open.
-
     :arg timeout: seconds after which the program is killed.
     :arg env: variables set on top of the environment.
+    :arg to_its_end: it comes to its end even if this process is killed meanwhile. What it says goes to memory
+        (memfd_create(2)), not to a pipe: whoever writes to a pipe that nobody reads any more is ended by SIGPIPE
+        (pipe(7)), wherever it is: lvcreate(8) perhaps with a suspended volume. And nobody waits for a daemon that it
+        may have started, and that keeps the pipe open. For what takes a moment; a long work is better ended.
     :raises CommandFailed: it ended with another status than 0, or was killed by *timeout*.
     :raises ProgramMissing: there is no such program.
     """
     environment = {**os.environ, **(env or {}), "PATH": search_path(), "LC_ALL": "C", "LANGUAGE": ""}
     with contextlib.ExitStack() as stack:
-        out, err = (stack.enter_context(_memory(name)) for name in ("stdout", "stderr"))
+        files = [stack.enter_context(_memory(name)) for name in ("stdout", "stderr")] if to_its_end else None
         try:
             done = subprocess.run(
                 list(argv),
                 input=stdin,
                 stdin=None if stdin is not None else subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=files[0] if files else subprocess.PIPE,
+                stderr=files[1] if files else subprocess.PIPE,
                 text=True,
+                errors="replace",
                 cwd=cwd,
                 timeout=timeout,
                 env=environment,
@@ -89,10 +90,10 @@ def run(
             raise ProgramMissing(f"the program {argv[0]} is not installed") from error
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(argv, -9, f"no end after {timeout} seconds") from error
-        said = _read(out)
+        out, err = map(_read, files) if files else (done.stdout, done.stderr)
         if done.returncode != 0:
-            raise CommandFailed(argv, done.returncode, _read(err) or said)
-        return said
+            raise CommandFailed(argv, done.returncode, err or out)
+        return out
 
 
 def _memory(name: str) -> t.TextIO:

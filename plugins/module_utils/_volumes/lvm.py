@@ -180,7 +180,7 @@ def merge(vg: str, name: str) -> None:
 
 
 def _lvm(*argv: str) -> None:
-    run(argv, env=ENVIRONMENT)
+    run(argv, env=ENVIRONMENT, to_its_end=True)
 
 
 def _tags(tags: t.Iterable[str]) -> list[str]:

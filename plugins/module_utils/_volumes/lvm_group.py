@@ -74,4 +74,4 @@ def deactivate(vg: str) -> None:
 
 
 def _lvm(*argv: str) -> None:
-    run(argv, env=ENVIRONMENT)
+    run(argv, env=ENVIRONMENT, to_its_end=True)

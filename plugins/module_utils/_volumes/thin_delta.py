@@ -146,7 +146,7 @@ class Pool:
                     f"somebody else holds the metadata snapshot of the thin pool {self.vg}/{self.name}, of which "
                     f"there is one: wait until it is released; if nobody uses it, release it: {' '.join(let_go)}"
                 )
-            run(let_go)
+            run(let_go, to_its_end=True)
         if ours:
             remove(self.mark)
 

@@ -43,7 +43,7 @@ def test_a_program_that_does_not_end_is_killed() -> None:
 def test_a_program_comes_to_its_end_even_if_who_runs_it_is_killed(tmp_path: pathlib.Path) -> None:
     # what says something when nobody listens any more, as lvcreate(8) does while a volume is suspended
     program = "touch begun; while [ ! -e killed ]; do sleep 0.05; done; echo a; echo b >&2; touch ended"
-    code = f"from {_command.__name__} import run; run(['sh', '-c', {program!r}])"
+    code = f"from {_command.__name__} import run; run(['sh', '-c', {program!r}], to_its_end=True)"
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as process:
         awaited(tmp_path / "begun")
         process.kill()
@@ -53,7 +53,7 @@ def test_a_program_comes_to_its_end_even_if_who_runs_it_is_killed(tmp_path: path
 
 def test_nobody_waits_for_a_daemon_that_a_program_has_started() -> None:
     began = time.monotonic()
-    assert _command.run(["sh", "-c", "sleep 20 & echo started"]) == "started\n"
+    assert _command.run(["sh", "-c", "sleep 20 & echo started"], to_its_end=True) == "started\n"
     assert time.monotonic() - began < 15
 
 
