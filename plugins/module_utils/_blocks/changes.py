@@ -60,9 +60,9 @@ def unshared(old: Volume, new: Volume) -> list[Range] | None:
     return Set(clipped).without(Set(same))
 
 
-def _blocks(extents: t.Iterable[Extent]) -> t.Iterator[Range]:
-    """All blocks of which there is something in them."""
-    for one in extents:
+def _blocks(some: t.Iterable[Extent]) -> t.Iterator[Range]:
+    """All blocks that have something of these extents in them."""
+    for one in some:
         first = one.logical // BLOCK
         yield first, -(-one.end // BLOCK) - first
 

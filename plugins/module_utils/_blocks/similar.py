@@ -73,10 +73,19 @@ def _everywhere(root: str, since: int) -> t.Iterable[str]:
 def _in_changed_directories(root: str, since: int) -> t.Iterable[str]:
     """The same, without those in directories that have got and lost nothing."""
     for directory in sorted(_find(root, "-type", "d", "-newerct", f"@{since}")):
-        with os.scandir(f"{root}/{directory}") as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_ctime > since:
-                    yield f"{directory}/{entry.name}".lstrip("/")
+        for name in _names(f"{root}/{directory}"):
+            path = f"{directory}/{name}".lstrip("/")
+            status = _status(f"{root}/{path}")
+            if status is not None and status.st_ctime > since:
+                yield path
+
+
+def _names(directory: str) -> list[str]:
+    """What is in a directory; nothing, if it is none that can be read, such as one whose name :func:`_find` lost."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def _find(root: str, *tests: str) -> list[str]:
@@ -111,11 +120,7 @@ class _Siblings:
 
     def _of_form(self, path: str) -> t.Iterable[str]:
         directory, name = os.path.split(f"{self._root}/{path}")
-        try:
-            names = os.listdir(directory)
-        except OSError:
-            return []
-        return [f"{directory}/{other}" for other in sorted(names) if _form(other) == _form(name)]
+        return [f"{directory}/{other}" for other in _names(directory) if _form(other) == _form(name)]
 
 
 class _Old(_Siblings):

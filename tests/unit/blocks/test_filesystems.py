@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import random
 import subprocess
@@ -36,6 +37,10 @@ def test_new_blocks_are_compressed_against_the_old_file_of_that_name(tmp_path: p
         (tree / path).parent.mkdir(parents=True)
         (tree / path).write_bytes(data)
         (tree / "same").write_bytes(content[::-1])
+        # what has such a name is not looked for, and in nobody's way
+        odd = os.path.join(os.fsencode(tree), b"caf\xe9")
+        os.mkdir(odd)
+        pathlib.Path(os.fsdecode(odd), "file").write_bytes(data)
     world = World(tmp_path / "world")
     for serial, tree in ((1, before), (2, after)):
         world.volumes[serial] = world.directory / f"{serial}.img"
