@@ -8,7 +8,7 @@ refuse to follow the link that makes a clone a collection, and nobody's half-typ
 Steps that use the lab run in the clone itself, so that what a killed run left is found by the next. One runs for
 every processor, since each waits for its machines much of the time, and at most three (JOBS=N: so many), each in a
 process of its own; one with two machines at work counts twice, since machines that are emulated slow each other down.
-Beside them run, one after the other and behind them in line for the processors, the steps that have no such machine.
+Beside them run, one after the other and with half their share of the processors, the steps that have no such machine.
 """
 
 from __future__ import annotations
@@ -417,8 +417,8 @@ def interrupt(number: int, _frame: object) -> None:
 def give_way(pid: int) -> None:
     """Let a process that leads a session, and what it starts, have half of what each other has (sched(7)).
 
-    Machines that are emulated have limits of time, such as that of a health check. What gives way to them without a
-    limit never ends beside them.
+    Machines that are emulated have limits of time, such as that of a health check; but with much less than half, what
+    runs beside them would hardly end.
     """
     os.setpriority(os.PRIO_PGRP, pid, 3)
     with contextlib.suppress(OSError):  # there need not be autogroups
