@@ -69,14 +69,11 @@ def kernel_arguments(protosystem: str, serial: int, digest: str | None, extra: t
 
 
 @contextlib.contextmanager
-def opened(store: Store, name: str) -> t.Iterator[Volume]:
-    """A volume of the store, to be read."""
-    path = store.attach(name)
-    try:
-        with Volume(path) as volume:
-            yield volume
-    finally:
-        store.detach(name)
+def opened(store: Store, *names: str) -> t.Iterator[list[Volume]]:
+    """Volumes of the store, to be read."""
+    with contextlib.ExitStack() as stack:
+        paths = stack.enter_context(store.attached(*names))
+        yield [stack.enter_context(Volume(path)) for path in paths]
 
 
 @dataclasses.dataclass
@@ -115,11 +112,12 @@ class Publication:
         store = open_store(self.server)
         had = self.place.contents(self.place.manifests().values())
         with contextlib.ExitStack() as stack:
-            volume = stack.enter_context(opened(store, self.snapshot.volume))
             old = self._parent(store)
+            names = [self.snapshot.volume, *([old.volume] if old is not None else [])]
+            volume, *others = stack.enter_context(opened(store, *names))
             parent, before = None, None
             if old is not None:
-                before = stack.enter_context(opened(store, old.volume))
+                before = others[0]
                 found = self.place.manifest(old.serial)
                 parent = publish.Parent(found, Holder(self.place.index(found), before))
             changed = self._changed(store, old, before, volume)
@@ -179,12 +177,12 @@ class Publication:
             )
 
     def _groups(self, store: Store, old: Snapshot | None, changed: Set) -> list[similar.Group]:
-        """What belongs together: the blocks of a file, and those that the file had before."""
+        """What belongs together: the blocks of a file, and those that the file had before. Both are attached."""
         if old is None or changed.total() < similar.WORTH:
             return []
         with contextlib.ExitStack() as stack:
             before, now = (
-                stack.enter_context(snapshots.view_volume(store, one.volume, one.filesystem))
+                stack.enter_context(snapshots.view_attached(store, one.volume, one.filesystem))
                 for one in (old, self.snapshot)
             )
             since = datetime.datetime.fromisoformat(old.created).timestamp()

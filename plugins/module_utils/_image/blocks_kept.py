@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import os
@@ -134,11 +133,10 @@ def plan_level(server: Server, store: Store, image: Image, level: str | None) ->
 def _improve(server: Server, protosystem: str, serial: int) -> None:
     place, store = place_of(server, protosystem), open_store(server)
     parent = place.manifest(serial).parent
-    with contextlib.ExitStack() as stack:
-        volume = stack.enter_context(opened(store, volume_name(protosystem, serial)))
-        old = None if parent is None else stack.enter_context(opened(store, volume_name(protosystem, parent)))
+    names = [volume_name(protosystem, one) for one in (serial, parent) if one is not None]
+    with opened(store, *names) as (volume, *others):
         sign = keys.signing(keys.get(server.keys))
-        Improving(place, serial, volume, old, LEVELS["thorough"], sign).run()
+        Improving(place, serial, volume, others[0] if others else None, LEVELS["thorough"], sign).run()
     image = manifest.get(server, protosystem, serial)
     said = {**image.formats["blocks"], "level": "thorough", "new_bytes": own_bytes(place.manifest(serial))}
     manifest.store(

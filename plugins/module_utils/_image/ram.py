@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import tempfile
@@ -119,10 +118,8 @@ def command(settings: t.Mapping[str, t.Any], source: str, output: str) -> list[s
 
 def build(server: Server, snapshot: Snapshot, settings: t.Mapping[str, t.Any], output: str) -> None:
     """Make the file *output* of the content of *snapshot*."""
-    with contextlib.ExitStack() as stack:
-        store = open_store(server)
-        store.attach(snapshot.volume)
-        stack.callback(store.detach, snapshot.volume)
+    store = open_store(server)
+    with store.attached(snapshot.volume):
         what, options = store.mount_source(snapshot.volume)
         # mkfs.erofs follows a link to what its text says, so a view will not do: the program gets the mount itself
         options = (*read_only(snapshot.filesystem), *options)

@@ -197,7 +197,7 @@ def _make(server: Server, store: Store, record: Record, source: Source) -> None:
     new = new_volume(record.name)
     try:
         store.create(new, record.size)
-        filesystems.make(record.filesystem, store.attach(new))
+        filesystems.make(record.filesystem, *store.attach(new))
         _fill(store, new, record, source)
         store.rename(new, record.name)
     except BaseException:

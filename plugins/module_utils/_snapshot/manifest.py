@@ -116,13 +116,16 @@ def view_snapshot(server: Server, snapshot: Snapshot) -> t.Iterator[str]:
 @contextlib.contextmanager
 def view_volume(store: Store, volume: str, filesystem: str) -> t.Iterator[str]:
     """Like :func:`view_snapshot`, for a volume that need not be on record yet."""
-    store.attach(volume)
-    try:
-        what, options = store.mount_source(volume)
-        with view(what, filesystem, (*read_only(filesystem), *options)) as tree:
-            yield tree
-    finally:
-        store.detach(volume)
+    with store.attached(volume), view_attached(store, volume, filesystem) as tree:
+        yield tree
+
+
+@contextlib.contextmanager
+def view_attached(store: Store, volume: str, filesystem: str) -> t.Iterator[str]:
+    """Like :func:`view_volume`, of one that is attached already."""
+    what, options = store.mount_source(volume)
+    with view(what, filesystem, (*read_only(filesystem), *options)) as tree:
+        yield tree
 
 
 def in_use(server: Server, protosystem: str, serial: int, store: Store | None = None) -> list[str]:

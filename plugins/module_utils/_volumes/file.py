@@ -130,13 +130,14 @@ class FileStore(Store):
         remove(self._unfinished(name))
         remove(self.path(name))
 
-    def attach(self, name: str) -> str:
-        path = self.path(name)
-        if not os.path.exists(path):
-            raise NotFound(f"the volume {path} does not exist")
-        return path
+    def attach(self, *names: str) -> list[str]:
+        paths = [self.path(name) for name in names]
+        for path in paths:
+            if not os.path.exists(path):
+                raise NotFound(f"the volume {path} does not exist")
+        return paths
 
-    def detach(self, name: str) -> None:
+    def detach(self, *names: str) -> None:
         """Nothing to do: mount(8) makes the loop device, and the kernel drops it with the last mount."""
 
     def autoactivate(self, name: str, wanted: bool) -> None:

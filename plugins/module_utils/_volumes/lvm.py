@@ -142,14 +142,14 @@ def remove(vg: str, name: str) -> None:
     _lvm("lvremove", "--yes", f"{vg}/{name}")
 
 
-def activate(vg: str, name: str, ignore_skip: bool = True) -> None:
-    """Make the device appear; *ignore_skip* also for a volume with the activation skip flag."""
-    _lvm("lvchange", "--activate", "y", *(["--ignoreactivationskip"] if ignore_skip else []), f"{vg}/{name}")
+def activate(vg: str, *names: str) -> None:
+    """Make the devices of volumes appear, the activation skip flag or not."""
+    _lvm("lvchange", "--activate", "y", "--ignoreactivationskip", *(f"{vg}/{name}" for name in names))
 
 
-def deactivate(vg: str, name: str) -> None:
-    """Make the device disappear; LVM refuses while it is open."""
-    _lvm("lvchange", "--activate", "n", f"{vg}/{name}")
+def deactivate(vg: str, *names: str) -> None:
+    """Make the devices of volumes disappear; LVM refuses one that is open."""
+    _lvm("lvchange", "--activate", "n", *(f"{vg}/{name}" for name in names))
 
 
 def change(

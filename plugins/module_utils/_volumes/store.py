@@ -9,6 +9,7 @@ A store does not know what its volumes are for, and takes no locks: its user doe
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import typing as t
 
@@ -73,12 +74,23 @@ class Store(abc.ABC):
         """Remove a volume that is not mounted."""
 
     @abc.abstractmethod
-    def attach(self, name: str) -> str:
-        """Make a volume usable, and return the device or file that mkfs and mount take. A second time does nothing."""
+    def attach(self, *names: str) -> list[str]:
+        """Make volumes usable, and return the devices or files that mkfs and mount take. A second time does nothing.
+
+        :raises NotFound: there is no such volume; nothing was done.
+        """
 
     @abc.abstractmethod
-    def detach(self, name: str) -> None:
-        """Undo :meth:`attach`; nothing happens while the volume is mounted or comes back by itself at boot."""
+    def detach(self, *names: str) -> None:
+        """Undo :meth:`attach`; nothing happens to what is mounted, comes back by itself at boot, or is gone."""
+
+    @contextlib.contextmanager
+    def attached(self, *names: str) -> t.Iterator[list[str]]:
+        """Volumes that are attached for this block, all at once; as :meth:`attach`."""
+        try:
+            yield self.attach(*names)
+        finally:
+            self.detach(*names)
 
     @abc.abstractmethod
     def autoactivate(self, name: str, wanted: bool) -> None:

@@ -32,8 +32,8 @@ class ThinStore(Store):
     def _lvs(self) -> dict[str, lvm_report.LogicalVolume]:
         return {volume.name: volume for volume in lvm.read(self.vg).tagged(TAG) if volume.pool == self.pool}
 
-    def _lv(self, name: str) -> lvm_report.LogicalVolume:
-        volume = self._lvs().get(name)
+    def _of(self, volumes: t.Mapping[str, lvm_report.LogicalVolume], name: str) -> lvm_report.LogicalVolume:
+        volume = volumes.get(name)
         if volume is None:
             raise NotFound(f"there is no volume {name} with the tag {TAG} in the thin pool {self.vg}/{self.pool}")
         return volume
@@ -81,19 +81,23 @@ class ThinStore(Store):
     def remove(self, name: str) -> None:
         lvm.remove(self.vg, name)
 
-    def attach(self, name: str) -> str:
-        volume = self._lv(name)
-        if not volume.active:
-            lvm.activate(self.vg, name)
-        return volume.path
+    def attach(self, *names: str) -> list[str]:
+        volumes = self._lvs()
+        wanted = [self._of(volumes, name) for name in names]
+        resting = [volume.name for volume in wanted if not volume.active]
+        if resting:
+            lvm.activate(self.vg, *resting)
+        return [volume.path for volume in wanted]
 
-    def detach(self, name: str) -> None:
-        volume = self._lv(name)
-        if volume.active and volume.activation_skip and not volume.open:
-            lvm.deactivate(self.vg, name)
+    def detach(self, *names: str) -> None:
+        volumes = self._lvs()
+        there = [volumes[name] for name in names if name in volumes]
+        idle = [volume.name for volume in there if volume.active and volume.activation_skip and not volume.open]
+        if idle:
+            lvm.deactivate(self.vg, *idle)
 
     def autoactivate(self, name: str, wanted: bool) -> None:
-        if self._lv(name).activation_skip == wanted:
+        if self._of(self._lvs(), name).activation_skip == wanted:
             lvm.change(self.vg, name, activation_skip=not wanted)
 
     def mount_source(self, name: str) -> tuple[str, tuple[str, ...]]:

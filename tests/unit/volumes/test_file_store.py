@@ -84,7 +84,7 @@ def test_a_volume_is_renamed_grown_and_removed(store: FileStore) -> None:
     store.rename("lab", "other")
     store.grow("other", 16 * 1024**2)
     assert {name: volume.size for name, volume in store.volumes().items()} == {"other": 16 * 1024**2}
-    assert store.attach("other") == store.mount_source("other")[0]
+    assert store.attach("other") == [store.mount_source("other")[0]]
     store.remove("other")
     store.remove("other")
     assert store.volumes() == {}
