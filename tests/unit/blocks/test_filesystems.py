@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import random
@@ -15,6 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, similar
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.extents import extents
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK, World
@@ -65,12 +67,16 @@ def content_of(image: str, ranges: t.Sequence[tuple[int, int]]) -> bytes:
         return b"".join(volume.read(at, count) for at, count in ranges)
 
 
-def test_a_reflinked_file_differs_where_it_does_not_share(tmp_path: pathlib.Path) -> None:
-    image = tmp_path / "image"
-    with image.open("wb") as stream:
-        stream.truncate(512 * 1024**2)
-    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
-    with view(str(image), "xfs", ("loop",)) as root:
+#: Filesystems that share extents: mkfs(8)'s words, and mount(8)'s.
+SHARING = {
+    "xfs": (["mkfs.xfs", "-q", "-m", "reflink=1"], ("loop",)),
+    "btrfs": (["mkfs.btrfs", "-q"], ("loop",)),
+}
+
+
+@pytest.mark.parametrize("filesystem", SHARING)
+def test_a_reflinked_file_differs_where_it_does_not_share(tmp_path: pathlib.Path, filesystem: str) -> None:
+    with made(tmp_path / "image", filesystem) as root:
         old, new = pathlib.Path(root, "old"), pathlib.Path(root, "new")
         old.write_bytes(random.Random(1).randbytes(100 * BLOCK))
         subprocess.run(["cp", "--reflink=always", old, new], check=True)
@@ -90,3 +96,39 @@ def test_a_reflinked_file_differs_where_it_does_not_share(tmp_path: pathlib.Path
             assert blocks <= {10, 50, 51, 100, 101}
             assert len(blocks) < 20
             assert max(blocks) < after.blocks
+
+
+@contextlib.contextmanager
+def made(image: pathlib.Path, filesystem: str, *options: str) -> t.Iterator[str]:
+    """A new filesystem, mounted."""
+    argv, always = SHARING[filesystem]
+    with image.open("wb") as stream:
+        stream.truncate(512 * 1024**2)
+    subprocess.run([*argv, image], check=True)
+    with view(str(image), filesystem, (*always, *options)) as root:
+        yield root
+
+
+def test_what_is_compressed_or_lies_in_metadata_is_at_no_place(tmp_path: pathlib.Path) -> None:
+    with made(tmp_path / "image", "btrfs", "compress-force=zstd") as root:
+        old, new, tiny = (pathlib.Path(root, name) for name in ("old", "new", "tiny"))
+        old.write_bytes(b"stateless" * 20 * BLOCK)
+        subprocess.run(["cp", "--reflink=always", old, new], check=True)
+        with new.open("r+b") as stream:
+            stream.seek(70 * BLOCK)
+            stream.write(b"changed")
+        tiny.write_bytes(b"inline")
+        for path, blocks in ((old, 180), (tiny, 1)):
+            with path.open("rb") as stream:
+                found = extents(stream.fileno())
+            assert found is not None
+            assert {one.physical for one in found} == {None}
+            assert sum(-(-one.length // BLOCK) for one in found) == blocks
+        # nothing tells that they share these: all is compared
+        with Volume(str(old)) as before, Volume(str(new)) as after:
+            assert changes.unshared(before, after) is None
+            assert list(changes.between(before, after)) == [(70, 1)]
+        # nor is it taken for the place of a file's blocks; but a block that is written alone is not compressed
+        (pathlib.Path(root) / "empty").mkdir()
+        groups = list(similar.files(f"{root}/empty", root, 0, similar.ALL))
+        assert [group.sizes() for group in groups] == [(1, 0)]
