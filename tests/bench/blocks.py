@@ -30,8 +30,9 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.values imp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from bench import blocks_client, blocks_publisher
-from bench.blocks_client import NAME
-from bench.serving import Web, figure, free_port
+from bench.figures import figure
+from bench.images import NAME, image
+from bench.serving import Web, free_port
 
 #: clients at once
 _TOGETHER = (1, 8, 64)
@@ -46,7 +47,7 @@ class Bench(t.NamedTuple):
     port: int
 
     def image(self, serial: int) -> str:
-        return str(self.data / f"v{serial}.img")
+        return image(self.data, serial)
 
     def fetch(self, serial: int, clients: int) -> None:
         """Fetch at once, for some clients, what one at the serial before fetches; nothing is written."""

@@ -19,7 +19,8 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.local impo
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update, trusting
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 
-NAME = "lab"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from bench.images import NAME
 
 
 @contextlib.contextmanager

@@ -24,7 +24,8 @@ from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature 
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 from ansible_collections.stateless.linux.plugins.module_utils._mounts import view
 
-NAME = "lab"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from bench.images import NAME, image
 
 
 class Publisher(t.NamedTuple):
@@ -34,7 +35,7 @@ class Publisher(t.NamedTuple):
     work: pathlib.Path
 
     def image(self, serial: int) -> str:
-        return str(self.data / f"v{serial}.img")
+        return image(self.data, serial)
 
     def place(self) -> Place:
         return Place(NAME, str(self.work / "public"), str(self.work / "private"))

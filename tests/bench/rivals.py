@@ -23,7 +23,9 @@ import sys
 import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from bench.serving import Web, figure
+from bench.figures import figure
+from bench.images import image
+from bench.serving import Web
 
 SERIALS = (1, 2, 3)
 
@@ -72,7 +74,7 @@ class Rival:
 
     def volume(self, serial: int) -> pathlib.Path:
         """The image of a root."""
-        return self.data / f"v{serial}.img"
+        return pathlib.Path(image(self.data, serial))
 
     def publish(self, serial: int) -> Used:
         """Once for all clients."""

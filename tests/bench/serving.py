@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A web server that says what it served, and what that took; and a line of figures."""
+"""A web server that says what it served, and what that took."""
 
 from __future__ import annotations
 
@@ -17,13 +17,8 @@ import typing as t
 _NGINX = """worker_processes 1; daemon off; pid {work}/nginx.pid; error_log stderr; user root;
 events {{ worker_connections 1024; }}
 http {{ log_format sent '$bytes_sent'; access_log {work}/nginx.log sent; sendfile on;
-  default_type application/octet-stream; server {{ listen 127.0.0.1:{port}; root {work}{below}; }} }}
+  default_type application/octet-stream; server {{ listen {address}:{port}; root {work}{below}; }} }}
 """
-
-
-def figure(what: str, **values: t.Any) -> None:
-    """Print one line of figures."""
-    print(f"{what:<34} " + "  ".join(f"{name} {value}" for name, value in values.items()), flush=True)
 
 
 def free_port() -> int:
@@ -49,19 +44,21 @@ class Web:
     """nginx over *work*; a context manager.
 
     :arg below: what of it is served, such as ``/public``.
+    :arg address: where it listens; what it writes itself is in *work*.
     """
 
-    def __init__(self, work: pathlib.Path, below: str = "", port: int = 0) -> None:
+    def __init__(self, work: pathlib.Path, below: str = "", port: int = 0, address: str = "127.0.0.1") -> None:
         self.work = work
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._below = below
+        self._address = address
         self._seen = 0
 
     def start(self) -> list[str]:
         """The server's command."""
         conf = self.work / "nginx.conf"
-        conf.write_text(_NGINX.format(work=self.work, port=self.port, below=self._below))
+        conf.write_text(_NGINX.format(work=self.work, address=self._address, port=self.port, below=self._below))
         (self.work / "nginx.log").write_text("")
         return ["nginx", "-c", str(conf)]
 

@@ -17,6 +17,8 @@ QEMU = "qemu-system-x86_64"
 _KVM = ("-accel", "kvm", "-cpu", "host")
 #: Without KVM: a plain old processor is the fastest to emulate.
 _TCG = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem")
+#: A clock of a nanosecond an instruction: what programs take does not depend on this machine, or what else it does.
+COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-cpu", "Nehalem", "-icount", "shift=0")
 #: What a kernel without a root filesystem says last, after it has started everything else.
 _REACHED = b"Unable to mount root fs"
 

@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     text = "a DHCP server beside the server, at 10.77.N.3, that gives addresses and knows nothing of booting"
+    counted = "a vm whose clock counts instructions: figures that do not depend on this machine; slow"
+    up.add_argument("--icount", action="store_true", help=counted)
     up.add_argument("--site-dhcp", action="store_true", help=text)
 
     client = add("client", "power a client on; it boots from the network, or else from its disk", "lab", "name")
@@ -146,7 +148,9 @@ def _act(options: argparse.Namespace) -> None:
     lab: t.Any = getattr(options, "lab", None)
     if command == "up":
         base = options.base or ("server" if options.server == "vm" else "plain")
-        control.up(lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp)
+        control.up(
+            lab, options.server, options.release, options.memory, options.disk, base, options.site_dhcp, options.icount
+        )
     elif command == "client":
         machine = (options.mac, options.memory, options.uefi, options.disk, options.cut, options.disk_first)
         control.client(lab, options.name, *machine)

@@ -40,12 +40,23 @@ def _or_down(lab: Lab) -> t.Iterator[None]:
         raise
 
 
-def up(name: str, kind: str, release: str, memory: int, disks: list[str], variant: str, site_dhcp: bool = False) -> Lab:
+def up(
+    name: str,
+    kind: str,
+    release: str,
+    memory: int,
+    disks: list[str],
+    variant: str,
+    site_dhcp: bool = False,
+    icount: bool = False,
+) -> Lab:
     """Start a lab with its server, and wait for ssh. A lab that is up as asked is left alone."""
     _need_root()
     state.check_name("LAB", name)
     if kind == "container" and disks:
         raise LabError("--disk: a container has no disks of its own; use --server vm, or a loop device inside")
+    if kind == "container" and icount:
+        raise LabError("--icount: a container has no clock of its own; use --server vm")
     lab = state.find(name) or Lab(name, 0)
     with lab.lock():
         found = state.find(name)
@@ -60,7 +71,9 @@ def up(name: str, kind: str, release: str, memory: int, disks: list[str], varian
             lab = state.claim(name)
             proxy.up()
         with _or_down(lab):
-            host = Host(name, "server", kind, 0, lab.mac(0), lab.address(2), memory, release, disks=disks)
+            host = Host(
+                name, "server", kind, 0, lab.mac(0), lab.address(2), memory, release, disks=disks, icount=icount
+            )
             host.base = str(base.get(kind, release, variant))
             host.save()
             network.up(lab)

@@ -67,10 +67,12 @@ def _common(lab: Lab, host: Host) -> list[str]:
     def kernel() -> pathlib.Path:
         return pathlib.Path(host.base or base.get("kernel", "bookworm")) / "vmlinuz"
 
+    # one processor if its clock counts instructions, which are those of one
+    engine = [*accel.COUNTED, "-smp", "1"] if host.icount else [*accel.options(kernel), "-smp", "2"]
     # graphics=off: the BIOS, and so iPXE, talks to the serial port.
     return [
         accel.QEMU, "-name", f"{lab.name}-{host.name}", "-nodefaults", "-no-user-config", "-display", "none",
-        "-machine", "q35,graphics=off", *accel.options(kernel), "-smp", "2", "-m", str(host.memory),
+        "-machine", "q35,graphics=off", *engine, "-m", str(host.memory),
         "-device", "virtio-rng-pci",
         "-chardev", f"file,id=console,path={host.console},append=on", "-serial", "chardev:console",
         "-qmp", f"unix:{host.dir}/qmp.sock,server=on,wait=off",

@@ -78,6 +78,7 @@ class Host:
     base: str = ""  #: the cached base it stands on
     disks: list[str] = dataclasses.field(default_factory=list)  #: sizes
     uefi: bool = False
+    icount: bool = False  #: its clock counts instructions
     disk_first: bool = False  #: before the network
     powered: float = 0.0  #: time.time() of the last power-on or reset
     boot_seconds: float = 0.0  #: from then to ssh, as measured last
