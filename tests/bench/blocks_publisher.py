@@ -28,6 +28,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from bench.images import NAME, image
 
 
+@contextlib.contextmanager
+def mounted(old: str, new: str) -> t.Iterator[tuple[str, str]]:
+    """The trees of two images."""
+    options = ("ro", "loop", "noload")
+    with view(old, "ext4", options) as before, view(new, "ext4", options) as now:
+        yield before, now
+
+
 class Publisher(t.NamedTuple):
     """Where things are."""
 
@@ -55,10 +63,9 @@ class Publisher(t.NamedTuple):
                 old = stack.enter_context(Volume(self.image(serial - 1)))
                 parent = publish.Parent(before, Holder(place.index(before), old))
                 changed = Set(changes.between(old, volume))
-                if changed.total() >= similar.WORTH:
-                    images = self.image(serial - 1), self.image(serial)
-                    was, now = (stack.enter_context(view(one, "ext4", ("ro", "loop", "noload"))) for one in images)
-                    groups = list(similar.files(was, now, os.stat(images[0]).st_mtime, changed.total()))
+                images = self.image(serial - 1), self.image(serial)
+                since = os.stat(images[0]).st_mtime
+                groups = similar.groups(old, volume, changed, since, lambda: mounted(*images))
             level = packing.LEVELS["default"]
             publish.Publishing(place, serial, volume, parent, changed.ranges, groups, level, self.sign).run()
 

@@ -53,8 +53,11 @@ def unshared(old: Volume, new: Volume) -> list[Range] | None:
     before, after = extents(old.fileno()), extents(new.fileno())
     if before is None or after is None:
         return None
+    # nearly all are the same in both, and need not be looked at one by one
+    alike = {one for one in set(before).intersection(after) if one.physical is not None}
+    before, after = ([one for one in some if one not in alike] for some in (before, after))
     same = list(_shared(before, after))
-    if not same:
+    if not same and not alike:
         return None
     clipped = ((at, min(count, new.blocks - at)) for at, count in _blocks([*before, *after]) if at < new.blocks)
     return Set(clipped).without(Set(same))

@@ -15,6 +15,7 @@ from .._room import room_for
 from . import index, tree
 from .boot import Boot
 from .depths import Depths
+from .group import Group, cut
 from .held import Holder
 from .index import Index, Run
 from .known import Known
@@ -24,7 +25,6 @@ from .pack import Ids, total
 from .packing import Level, Made, Packer
 from .place import Place
 from .ranges import Set
-from .similar import Group, cut
 from .values import BLOCK, MAX_BLOCKS, ZERO, damaged, sha256
 from .volume import Range, Volume, pieces
 

@@ -1,41 +1,51 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which old blocks new ones may resemble: those of the file of the same path, or of the path but for its numbers.
-
-A guess that costs bytes if it is wrong, never correctness: the format knows no files.
-"""
+"""Which old blocks new ones may resemble: those of the file of the same path, or of the path but for its numbers."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 import stat
 import typing as t
 
 from .._command import run
+from . import ext4
 from .extents import extents
-from .values import BLOCK, FRAME_BLOCKS, FRAME_REFERENCES
-from .volume import Range
+from .group import Group, form
+from .values import BLOCK
 
-#: changed blocks from which on it is worth to look for files (1 MiB): what is less is compressed against what was in
-#: its place alone. From so many on (64 MiB), all files are looked at, half a second for 40,000 of them; below, those in
-#: directories that have changed: a file that was changed in place has its old content in its place.
+if t.TYPE_CHECKING:
+    from .ranges import Set
+    from .volume import Range, Volume
+
+#: changed blocks from which on it is worth to mount trees and to look for files (1 MiB): what is less is compressed
+#: against what was in its place alone. From so many on (64 MiB), all files are looked at, half a second for 40,000 of
+#: them; below, those in directories that have changed: a file that was changed in place has its old content there.
 WORTH, ALL = 256, 16384
-_NUMBERS = re.compile(r"[0-9]+")
 
 
-@dataclasses.dataclass
-class Group:
-    """New blocks to be compressed together, and the old blocks to compress them against, each in the order of files."""
+def groups(
+    old: Volume,
+    new: Volume,
+    changed: Set,
+    since: float,
+    mounted: t.Callable[[], t.ContextManager[tuple[str, str]]],
+) -> list[Group]:
+    """The blocks of changed files, as cheaply as they can be found.
 
-    blocks: list[Range]
-    references: list[Range]
-
-    def sizes(self) -> tuple[int, int]:
-        """How many blocks, and how many references."""
-        return sum(count for _at, count in self.blocks), sum(count for _at, count in self.references)
+    :arg old: the volume of the parent.
+    :arg new: the volume that is published.
+    :arg changed: blocks where they may differ.
+    :arg since: as :func:`files` has it.
+    :arg mounted: gives the trees of both.
+    """
+    blocks = changed.total()
+    found = ext4.groups(old, new, changed) if blocks < ALL else None
+    if found is not None or blocks < WORTH:
+        return found or []
+    with mounted() as (before, now):
+        return list(files(before, now, since, blocks))
 
 
 def files(old: str, new: str, since: float, blocks: int) -> t.Iterator[Group]:
@@ -120,7 +130,7 @@ class _Siblings:
 
     def _of_form(self, path: str) -> t.Iterable[str]:
         directory, name = os.path.split(f"{self._root}/{path}")
-        return [f"{directory}/{other}" for other in _names(directory) if _form(other) == _form(name)]
+        return [f"{directory}/{other}" for other in _names(directory) if form(other) == form(name)]
 
 
 class _Old(_Siblings):
@@ -134,18 +144,14 @@ class _Old(_Siblings):
         if self._by_form is None:
             self._by_form = {}
             for other in sorted(_find(self._root, "-type", "f")):
-                self._by_form.setdefault(_form(other), []).append(f"{self._root}/{other}")
-        return self._by_form.get(_form(path), ())
+                self._by_form.setdefault(form(other), []).append(f"{self._root}/{other}")
+        return self._by_form.get(form(path), ())
 
 
 def _size(path: str) -> int:
     """The size of a regular file, or 0."""
     status = _status(path)
     return status.st_size if status is not None else 0
-
-
-def _form(path: str) -> str:
-    return _NUMBERS.sub("0", path)
 
 
 def _ranges(path: str) -> list[Range]:
@@ -159,31 +165,3 @@ def _ranges(path: str) -> list[Range]:
     finally:
         os.close(file)
     return [(one.physical // BLOCK, -(-one.length // BLOCK)) for one in found if one.physical is not None]
-
-
-def cut(group: Group, blocks: int = FRAME_BLOCKS, references: int = FRAME_REFERENCES) -> t.Iterator[Group]:
-    """A group as groups of at most so many blocks, each against the old blocks around the same place of the file."""
-    size, old = group.sizes()
-    if size <= blocks and old <= references:
-        yield group
-        return
-    step = min(blocks, max(references // 3, 1))
-    for start in range(0, size, step):
-        # as much before and after as there is room for
-        middle = (start + step // 2) * old // size
-        first = max(0, min(middle - references // 2, old - references))
-        yield Group(list(_span(group.blocks, start, step)), list(_span(group.references, first, references)))
-
-
-def _span(ranges: t.Sequence[Range], skip: int, count: int) -> t.Iterator[Range]:
-    """*count* blocks of *ranges*, after the first *skip*."""
-    for at, length in ranges:
-        if skip >= length:
-            skip -= length
-            continue
-        part = min(length - skip, count)
-        if part <= 0:
-            return
-        yield at + skip, part
-        count -= part
-        skip = 0

@@ -29,6 +29,7 @@ from .._volumes.choose import open_store
 from . import public
 
 if t.TYPE_CHECKING:
+    from .._blocks.group import Group
     from .._blocks.manifest import Manifest
     from .._server import Server
     from .._snapshot.manifest import Snapshot
@@ -122,7 +123,7 @@ class Publication:
                 parent = publish.Parent(found, Holder(self.place.index(found), before))
             changed = self._changed(store, old, before, volume)
             self._check_room(changed.total())
-            groups = self._groups(store, old, changed)
+            groups = self._groups(store, old, before, volume, changed)
             made = publish.Publishing(
                 self.place,
                 self.snapshot.serial,
@@ -176,17 +177,24 @@ class Publication:
                 "by removing old snapshots and images, or make it larger, and run this again"
             )
 
-    def _groups(self, store: Store, old: Snapshot | None, changed: Set) -> list[similar.Group]:
+    def _groups(
+        self, store: Store, old: Snapshot | None, before: Volume | None, now: Volume, changed: Set
+    ) -> list[Group]:
         """What belongs together: the blocks of a file, and those that the file had before. Both are attached."""
-        if old is None or changed.total() < similar.WORTH:
+        if old is None or before is None:
             return []
-        with contextlib.ExitStack() as stack:
-            before, now = (
-                stack.enter_context(snapshots.view_attached(store, one.volume, one.filesystem))
-                for one in (old, self.snapshot)
-            )
-            since = datetime.datetime.fromisoformat(old.created).timestamp()
-            return list(similar.files(before, now, since, changed.total()))
+        parent = old
+
+        @contextlib.contextmanager
+        def mounted() -> t.Iterator[tuple[str, str]]:
+            with (
+                snapshots.view_attached(store, parent.volume, parent.filesystem) as was,
+                snapshots.view_attached(store, self.snapshot.volume, self.snapshot.filesystem) as tree,
+            ):
+                yield was, tree
+
+        since = datetime.datetime.fromisoformat(parent.created).timestamp()
+        return similar.groups(before, now, changed, since, mounted)
 
     def _boot(self, files: t.Mapping[str, t.Mapping[str, t.Any]]) -> boot.Boot:
         one = self.snapshot

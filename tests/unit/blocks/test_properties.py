@@ -14,7 +14,7 @@ import hypothesis.strategies as st
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import retain
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.group import Group
 from ansible_collections.stateless.linux.tests.unit.blocks.web import Web, serving
 from ansible_collections.stateless.linux.tests.unit.blocks.world import TIMES, World
 

@@ -15,8 +15,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.group import Group
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.signature import sign
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
 from ansible_collections.stateless.linux.tests.unit.blocks.world import World
 
 BLOCK = 4096

@@ -15,9 +15,9 @@ import pytest
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import apply, packing, retain
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.depths import DEEPEST
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import FetchFailed, Site
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.group import Group
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.index import Index, Run
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.mend import Mending
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import Damaged
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume

@@ -15,11 +15,11 @@ import typing as t
 from ansible_collections.stateless.linux.plugins.module_utils._blocks import changes, improve, packing, publish
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.boot import Boot
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.fetch import Patience, Site
+from ansible_collections.stateless.linux.plugins.module_utils._blocks.group import Group
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.held import Holder
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.local import Local
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.manifest import Manifest
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.place import Place
-from ansible_collections.stateless.linux.plugins.module_utils._blocks.similar import Group
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.update import Update, Wanted
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume
 
