@@ -120,6 +120,24 @@ def test_it_finds_what_is_found_in_mounted_trees(images: tuple[pathlib.Path, pat
         assert told(found) == told(mounted)
 
 
+def test_nothing_is_mounted_for_a_small_change(
+    images: tuple[pathlib.Path, pathlib.Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mounted() -> t.NoReturn:
+        raise AssertionError("mounted")
+
+    with Volume(str(images[0])) as old, Volume(str(images[1])) as new:
+        differing = changed(old, new)
+        assert similar.groups(old, new, differing, 0, mounted) == ext4.groups(old, new, differing)
+        monkeypatch.setattr(similar, "ALL", differing.total())
+        monkeypatch.setattr(similar, "WORTH", differing.total())
+        with pytest.raises(AssertionError, match="mounted"):
+            similar.groups(old, new, differing, 0, mounted)
+        # of another filesystem, what is little is not worth it
+        monkeypatch.setattr(similar, "WORTH", differing.total() + 1)
+        assert similar.groups(old, new, differing, 0, mounted) == []
+
+
 def test_volumes_that_are_no_states_of_an_ext4(
     images: tuple[pathlib.Path, pathlib.Path], tmp_path: pathlib.Path
 ) -> None:
