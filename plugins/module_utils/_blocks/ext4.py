@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the stateless.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files of an ext4 a few changed blocks belong to, and which old ones these resemble: see similar.py.
+"""Which files of an ext4 changed blocks belong to, and which old ones these resemble: see similar.py.
 
-To mount two filesystems and look through all their directories costs many times what publishing a small change does.
+To mount two filesystems and look through all their directories costs more than all the rest of a small change.
 What has changed of inodes and directories is among the changed blocks, so it is read from there. As everything there,
 what this says is a guess, of filesystems that anybody may have written: what is not understood is left out. The layout
 is that of the kernel's Documentation/filesystems/ext4.
@@ -31,8 +31,8 @@ _LOG_BLOCK = 2
 _EXTENTS, _META_BG, _JOURNAL, _64BIT = 0x40, 0x10, 0x8, 0x80
 #: blocks of a group; mkfs.ext4(8) takes 32768 unless it is told
 _LEAST_BLOCKS = 8192
-#: i_mode, i_size_lo, i_flags, i_block, i_size_high
-_INODE = struct.Struct("<H2xI24xI4x60s8xI")
+#: i_mode, i_size_lo, i_flags, i_block, i_generation, i_size_high
+_INODE = struct.Struct("<H2xI24xI4x60sI4xI")
 #: flags of an inode: its map is a tree of extents; its content is in the inode
 _BY_EXTENTS, _INLINE = 0x80000, 0x10000000
 _TREE = struct.Struct("<HHHHI")
@@ -41,6 +41,8 @@ _LEAF, _INDEX = struct.Struct("<IHHI"), struct.Struct("<IIHH")
 #: of an extent's length: from here on, it is one that reads as zeros
 _UNWRITTEN = 32768
 _ENTRY = struct.Struct("<IHBB")
+#: how far below the directories that are known new ones are looked for
+_DEEPEST_PATH = 50
 #: blocks that are read of one file's map, and of one directory: what is larger is left out in part
 _MOST_OF_MAP, _MOST_OF_DIRECTORY = 256, 4096
 
@@ -52,12 +54,14 @@ class Inode(t.NamedTuple):
     size: int
     flags: int
     map: bytes
+    #: another one, if the number has been used for something else in between
+    generation: int
 
     @classmethod
     def read(cls, raw: bytes) -> Inode:
         """An inode as it is on disk."""
-        mode, low, flags, map_, high = _INODE.unpack_from(raw)
-        return cls(mode, high << 32 | low, flags, map_)
+        mode, low, flags, map_, generation, high = _INODE.unpack_from(raw)
+        return cls(mode, high << 32 | low, flags, map_, generation)
 
     @property
     def is_file(self) -> bool:
@@ -118,14 +122,14 @@ class Filesystem:
         superblock = Superblock(*_SUPERBLOCK.unpack_from(volume.read(0, 1), _SUPERBLOCK_AT))
         return cls(volume, superblock) if superblock.is_understood(volume) else None
 
-    def inode(self, number: int) -> bytes:
-        """An inode as it is on disk; zeros if it has no place."""
+    def inode(self, number: int) -> Inode:
+        """An inode; of zeros, if it has no place."""
         group, place = divmod(number - 1, self._in_group)
         offset = place * self._inode_size
         at = self._tables[group] + offset // BLOCK if 0 <= group < len(self._tables) else self.volume.blocks
         if at >= self.volume.blocks:
-            return bytes(self._inode_size)
-        return self.volume.read(at, 1)[offset % BLOCK :][: self._inode_size]
+            return Inode.read(bytes(self._inode_size))
+        return Inode.read(self.volume.read(at, 1)[offset % BLOCK :])
 
     def changed(self, old: Filesystem, changed: Set) -> dict[int, Inode]:
         """The inodes that are not as in *old*, by number; *changed*: the blocks that may not be."""
@@ -203,6 +207,7 @@ def groups(old: Volume, new: Volume, changed: Set) -> list[Group] | None:
     if before is None or after is None or before.uuid != after.uuid or old.blocks != new.blocks:
         return None
     inodes = after.changed(before, changed)
+    older = _Older(before, after, changed)
     found: list[Group] = []
     seen: set[int] = set()
     # a block belongs to one file: what says otherwise is not followed for long
@@ -210,9 +215,7 @@ def groups(old: Volume, new: Volume, changed: Set) -> list[Group] | None:
     for number, directory in sorted(inodes.items()):
         if not directory.is_directory:
             continue
-        names = after.names(directory, changed)
-        was = _Directory(before, number, changed)
-        for name, file in sorted(names.items()):
+        for name, file in sorted(after.names(directory, changed).items()):
             inode = inodes.get(file)
             if inode is None or not inode.is_file or file in seen:
                 continue
@@ -221,7 +224,8 @@ def groups(old: Volume, new: Volume, changed: Set) -> list[Group] | None:
             if not any(True for at, count in blocks for _part in changed.within(at, count)):
                 # its owner, or its names
                 continue
-            like = was.like(name, inode.size)
+            was = older.directory(number)
+            like = was.file(name, inode.size) if was is not None else None
             group = Group(blocks, before.blocks(like) if like is not None else [])
             left -= sum(group.sizes())
             if left < 0:
@@ -230,33 +234,69 @@ def groups(old: Volume, new: Volume, changed: Set) -> list[Group] | None:
     return found
 
 
+class _Older:
+    """Which directories of the older state those of the newer are versions of."""
+
+    def __init__(self, before: Filesystem, after: Filesystem, changed: Set) -> None:
+        self._before = before
+        self._after = after
+        self._changed = changed
+        self._known: dict[int, _Directory | None] = {}
+
+    def directory(self, number: int, deepest: int = _DEEPEST_PATH) -> _Directory | None:
+        """The same one, or, of a new one, that of its name, or another version of it, in the one that it is in."""
+        if number not in self._known:
+            # whoever is above itself has none
+            self._known[number] = None
+            self._known[number] = self._find(number, deepest)
+        return self._known[number]
+
+    def _find(self, number: int, deepest: int) -> _Directory | None:
+        was, new = self._before.inode(number), self._after.inode(number)
+        if was.is_directory and was.generation == new.generation:
+            return _Directory(self._before, was, self._changed)
+        above = self._after.names(new, self._changed).get(b"..")
+        parent = self.directory(above, deepest - 1) if above is not None and deepest else None
+        if above is None or parent is None:
+            return None
+        beside = self._after.names(self._after.inode(above), self._changed)
+        own = next((name for name, one in beside.items() if one == number), None)
+        inode = parent.directory(own) if own is not None else None
+        return _Directory(self._before, inode, self._changed) if inode is not None else None
+
+
 class _Directory:
-    """A directory of the older state, if it was there."""
+    """A directory of the older state."""
 
-    def __init__(self, filesystem: Filesystem, number: int, changed: Set) -> None:
+    def __init__(self, filesystem: Filesystem, inode: Inode, changed: Set) -> None:
         self._filesystem = filesystem
-        inode = Inode.read(filesystem.inode(number))
-        self._inode = inode if inode.is_directory else None
+        self._inode = inode
         # a file that takes the place of another of its name takes its place in the directory
-        self._near = filesystem.names(inode, changed) if inode.is_directory else {}
-        self._by_form: dict[str, list[int]] | None = None
+        self._near = filesystem.names(inode, changed)
+        self._all: dict[bytes, int] | None = None
+        self._by_form: dict[str, list[int]] = {}
 
-    def like(self, name: bytes, size: int) -> Inode | None:
+    def file(self, name: bytes, size: int) -> Inode | None:
         """The file that has this name, or else the one that is most likely another version of it."""
-        number = self._near.get(name)
-        inode = self._file(number) if number is not None else None
-        if inode is not None or self._inode is None:
-            return inode
-        if self._by_form is None:
-            self._by_form = {}
-            for other, one in sorted(self._filesystem.names(self._inode).items()):
-                self._by_form.setdefault(_form(other), []).append(one)
-        others = filter(None, map(self._file, self._by_form.get(_form(name), ())))
-        return min(others, key=lambda other: abs(other.size - size), default=None)
+        found = [one for one in self._like(name) if one.is_file]
+        return min(found, key=lambda one: abs(one.size - size), default=None)
 
-    def _file(self, number: int) -> Inode | None:
-        inode = Inode.read(self._filesystem.inode(number))
-        return inode if inode.is_file else None
+    def directory(self, name: bytes) -> Inode | None:
+        """The directory that has this name, or else the last one that is another version of it."""
+        found = [one for one in self._like(name) if one.is_directory]
+        return found[-1] if found else None
+
+    def _like(self, name: bytes) -> list[Inode]:
+        """What has this name, or else what has it but for its numbers."""
+        number = self._near.get(name)
+        if number is None:
+            if self._all is None:
+                self._all = self._filesystem.names(self._inode)
+                for other, one in sorted(self._all.items()):
+                    self._by_form.setdefault(_form(other), []).append(one)
+            number = self._all.get(name)
+        numbers = [number] if number is not None else self._by_form.get(_form(name), ())
+        return [self._filesystem.inode(one) for one in numbers]
 
 
 def _form(name: bytes) -> str:

@@ -41,7 +41,7 @@ def groups(
     :arg mounted: gives the trees of both.
     """
     blocks = changed.total()
-    found = ext4.groups(old, new, changed) if blocks < ALL else None
+    found = ext4.groups(old, new, changed)
     if found is not None or blocks < WORTH:
         return found or []
     with mounted() as (before, now):

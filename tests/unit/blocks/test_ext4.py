@@ -23,7 +23,10 @@ from ansible_collections.stateless.linux.tests.unit.blocks.world import BLOCK
 
 CHANCE = random.Random(4)
 #: of each file: what it is first, and what it is then
-OLD = {name: CHANCE.randbytes(20_000) for name in ("settings", "lib.so.1.2", "lib.so.7", "linked", "same", "fragments")}
+OLD = {
+    name: CHANCE.randbytes(20_000)
+    for name in ("settings", "lib.so.1.2", "lib.so.7", "linked", "same", "deep.ko", "gone")
+}
 NEW = {name: data[:9000] + b"changed" + data[9000:] for name, data in OLD.items()}
 
 
@@ -35,6 +38,10 @@ def begin(root: pathlib.Path) -> None:
     for name in ("settings", "lib.so.1.2", "lib.so.7", "linked", "same"):
         (root / "etc" / name).write_bytes(OLD[name])
     os.link(root / "etc/linked", root / "other name")
+    (root / "modules/6.1.0-1/kernel").mkdir(parents=True)
+    (root / "modules/6.1.0-1/kernel/deep.ko").write_bytes(OLD["deep.ko"])
+    (root / "gone").mkdir()
+    (root / "gone/file").write_bytes(OLD["gone"])
 
 
 def go_on(root: pathlib.Path) -> None:
@@ -43,7 +50,13 @@ def go_on(root: pathlib.Path) -> None:
         os.rename(root / "etc" / "beside", root / "etc" / name)
     (root / "etc/lib.so.1.3").write_bytes(NEW["lib.so.1.2"])
     (root / "etc/lib.so.1.2").unlink()
+    (root / "modules/6.1.0-2/kernel").mkdir(parents=True)
+    (root / "modules/6.1.0-2/kernel/deep.ko").write_bytes(NEW["deep.ko"])
+    number = (root / "gone").stat().st_ino
+    shutil.rmtree(root / "gone")
+    # these have the numbers of those
     (root / "new").mkdir()
+    assert (root / "new").stat().st_ino == number
     (root / "new/file").write_bytes(b"new" * 5000)
     os.link(root / "etc/lib.so.1.3", root / "new/link")
     (root / "new/empty").touch()
@@ -93,6 +106,7 @@ def test_files_that_changed_and_what_they_were(images: tuple[pathlib.Path, pathl
         NEW["settings"]: OLD["settings"],
         NEW["linked"]: OLD["linked"],
         NEW["lib.so.1.2"]: OLD["lib.so.1.2"],
+        NEW["deep.ko"]: OLD["deep.ko"],
         b"new" * 5000: b"",
     }
 
@@ -114,13 +128,13 @@ def test_it_finds_what_is_found_in_mounted_trees(images: tuple[pathlib.Path, pat
         # there, what has only got another number of names is looked at as well
         mounted = [
             group
-            for group in similar.files(before, after, 0, similar.WORTH)
+            for group in similar.files(before, after, 0, similar.ALL)
             if any(list(differing.within(at, count)) for at, count in group.blocks)
         ]
         assert told(found) == told(mounted)
 
 
-def test_nothing_is_mounted_for_a_small_change(
+def test_nothing_is_mounted_but_another_filesystem(
     images: tuple[pathlib.Path, pathlib.Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mounted() -> t.NoReturn:
@@ -129,13 +143,13 @@ def test_nothing_is_mounted_for_a_small_change(
     with Volume(str(images[0])) as old, Volume(str(images[1])) as new:
         differing = changed(old, new)
         assert similar.groups(old, new, differing, 0, mounted) == ext4.groups(old, new, differing)
-        monkeypatch.setattr(similar, "ALL", differing.total())
+        # of another filesystem, what is little is not worth it
+        monkeypatch.setattr(ext4, "groups", lambda *_all: None)
+        monkeypatch.setattr(similar, "WORTH", differing.total() + 1)
+        assert similar.groups(old, new, differing, 0, mounted) == []
         monkeypatch.setattr(similar, "WORTH", differing.total())
         with pytest.raises(AssertionError, match="mounted"):
             similar.groups(old, new, differing, 0, mounted)
-        # of another filesystem, what is little is not worth it
-        monkeypatch.setattr(similar, "WORTH", differing.total() + 1)
-        assert similar.groups(old, new, differing, 0, mounted) == []
 
 
 def test_volumes_that_are_no_states_of_an_ext4(
