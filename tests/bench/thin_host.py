@@ -19,7 +19,6 @@ import sys
 import typing as t
 import urllib.request
 
-from ansible_collections.stateless.linux.plugins.module_utils._blocks import keys
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.values import BLOCK
 from ansible_collections.stateless.linux.plugins.module_utils._blocks.volume import Volume, is_zero, pieces
 from ansible_collections.stateless.linux.plugins.module_utils._image.blocks import Publication
@@ -31,8 +30,13 @@ from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose im
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from bench.figures import figure, run
 from bench.images import NAME
-from bench.rivals import SERIALS, Rsync, published, spend
+from bench.rivals import Rsync, published, spend
 
+#: What is taken a snapshot of: what was published before, and what is measured.
+SERIALS = (2, 3)
+#: Where everything is in the machine, the collection as Python looks for it, and what was published before.
+THERE = pathlib.Path("/var/tmp/bench")
+PUBLISHED = THERE / "published"
 _DISK = "/dev/vdb"
 _SERVER = Server(store="lvm", vg="bench", pool="pool")
 #: Where rsync copies the trees to.
@@ -41,15 +45,21 @@ _GIB = 1024**3
 
 
 def prepare() -> None:
-    """Make the pool, the volume that is the protosystem, a key, and room for rsync."""
+    """Make the pool, the volume that is the protosystem, and room for rsync; have published what was."""
     run("vgcreate", _SERVER.vg, _DISK)
-    run("lvcreate", "--type=thin-pool", "--size=12G", f"--name={_SERVER.pool}", _SERVER.vg)
-    run("lvcreate", "--yes", "--size=7G", "--name=trees", _SERVER.vg)
+    run("lvcreate", "--type=thin-pool", "--size=8G", f"--name={_SERVER.pool}", _SERVER.vg)
+    run("lvcreate", "--yes", "--size=6G", "--name=trees", _SERVER.vg)
     run("mkfs.ext4", "-q", f"/dev/{_SERVER.vg}/trees")
     _WORK.mkdir(parents=True)
     run("mount", f"/dev/{_SERVER.vg}/trees", str(_WORK))
     open_store(_SERVER).create(NAME, 4 * _GIB)
-    keys.state(_SERVER, ["bench"], check=False)
+    for name, to in (
+        ("key", f"{_SERVER.keys}/bench"),
+        ("public", _SERVER.blocks(NAME)),
+        ("private", _SERVER.blocks_records(NAME)),
+    ):
+        pathlib.Path(to).parent.mkdir(parents=True, exist_ok=True)
+        run("cp", "-a", str(PUBLISHED / name), to)
 
 
 def take(serial: int, url: str, made: float) -> None:
@@ -94,7 +104,7 @@ def write(volume: Volume, at: int, old: bytes, new: bytes) -> None:
 
 
 def publish(serial: int) -> None:
-    """Publish the blocks of a snapshot, as the module ``image`` does."""
+    """Publish the blocks of a snapshot, as the module ``image`` does; bytes of its pack."""
     snapshot = snapshots.get(_SERVER, NAME, serial)
     with snapshots.view_snapshot(_SERVER, snapshot) as tree:
         publication = Publication(_SERVER, snapshot, choose(tree, snapshot), ())
@@ -105,7 +115,7 @@ def publish(serial: int) -> None:
 
 
 def compare(serial: int) -> None:
-    """Have the pool say what changed, and no more."""
+    """Have the pool say what changed, and no more; how many ranges."""
     names = [snapshots.volume_name(NAME, one) for one in (serial - 1, serial)]
     store = open_store(_SERVER)
     with store.attached(*names):
@@ -119,12 +129,9 @@ def measure(url: str, made: t.Sequence[float]) -> None:
         take(serial, url, when)
     # a program that was run before has its modules compiled
     os.environ["PYTHONPYCACHEPREFIX"] = "/var/tmp/compiled"
-    for serial in SERIALS:
-        used = spend(sys.executable, __file__, "publish", serial)
-        figure(f"publish v{serial}", cpu=f"{used.cpu:.2f}", peak_MiB=f"{used.mebibytes:.0f}", bytes=used.said.strip())
-    for serial in SERIALS[1:]:
-        used = spend(sys.executable, __file__, "compare", serial)
-        figure(f"of that, what changed of v{serial}", cpu=f"{used.cpu:.2f}", ranges=used.said.strip())
+    for step in ("compare", "publish"):
+        used = spend(sys.executable, __file__, step, SERIALS[1])
+        figure(f"{step} v{SERIALS[1]}", cpu=f"{used.cpu:.2f}", peak_MiB=f"{used.mebibytes:.0f}", said=used.said.strip())
     rsync = Rsync(_WORK, _WORK)
     with contextlib.ExitStack() as stack:
         for serial in SERIALS:
@@ -135,9 +142,9 @@ def measure(url: str, made: t.Sequence[float]) -> None:
             run("mount", "-o", "ro,noload", open_store(_SERVER).mount_source(name)[0], str(tree))
             stack.callback(run, "umount", "--recursive", str(tree))
             run("mount", "-t", "tmpfs", "none", str(tree / "dev"))
-        for serial in SERIALS:
-            used = published(rsync, serial)
-            figure(f"{rsync.name}: publish v{serial}", cpu=f"{used.cpu:.2f}", peak_MiB=f"{used.mebibytes:.0f}")
+        run("cp", "-a", str(rsync.tree(SERIALS[0])), str(rsync.work / str(SERIALS[0])))
+        used = published(rsync, SERIALS[1])
+        figure(f"{rsync.name}: publish v{SERIALS[1]}", cpu=f"{used.cpu:.2f}", peak_MiB=f"{used.mebibytes:.0f}")
 
 
 def main(argv: t.Sequence[str]) -> None:
