@@ -60,7 +60,7 @@ def up(
     lab = state.find(name) or Lab(name, 0)
     with lab.lock():
         found = state.find(name)
-        if found and _up_as_asked(found, kind, release, memory, disks):
+        if found and _up_as_asked(found, kind, release, memory, disks, icount):
             if site_dhcp:
                 dhcp.up(found)
             return found
@@ -97,7 +97,7 @@ def _or_forget(lab: Lab) -> t.Iterator[None]:
         raise
 
 
-def _up_as_asked(lab: Lab, kind: str, release: str, memory: int, disks: list[str]) -> bool:
+def _up_as_asked(lab: Lab, kind: str, release: str, memory: int, disks: list[str], icount: bool) -> bool:
     """Whether the server runs; an error if it runs, but is another one than asked for."""
     hosts = [host for host in lab.hosts() if host.name == "server" and host.running]
     if not hosts or not ssh.answers(hosts[0].address):
@@ -105,6 +105,10 @@ def _up_as_asked(lab: Lab, kind: str, release: str, memory: int, disks: list[str
     server = hosts[0]
     is_ = [server.kind, server.release, *server.disks, server.memory if kind == "vm" else 0]
     asked = [kind, release, *disks, memory if kind == "vm" else 0]
+    if server.icount != icount:
+        raise LabError(
+            f"lab {lab.name} is up {'with' if server.icount else 'without'} --icount: first lab down {lab.name}"
+        )
     if is_ != asked:
         raise LabError(f"lab {lab.name} is up as {is_}, not {asked}: first lab down {lab.name}")
     say(f"{lab.name}: is up, server {server.address}")
