@@ -11,7 +11,6 @@ which each image becomes a snapshot, as a server of this collection takes them. 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import os
 import pathlib
@@ -25,6 +24,7 @@ from ansible_collections.stateless.linux.plugins.module_utils._image.blocks impo
 from ansible_collections.stateless.linux.plugins.module_utils._image.kernel import choose
 from ansible_collections.stateless.linux.plugins.module_utils._server import Server
 from ansible_collections.stateless.linux.plugins.module_utils._snapshot import manifest as snapshots
+from ansible_collections.stateless.linux.plugins.module_utils._snapshot.take import timestamp
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.choose import open_store
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -75,7 +75,7 @@ def take(serial: int, url: str, made: float) -> None:
     snapshot = snapshots.Snapshot(
         protosystem=NAME,
         serial=serial,
-        created=datetime.datetime.fromtimestamp(made, datetime.timezone.utc).isoformat(),
+        created=timestamp(int(made * 1e9)),
         comment="",
         kernel="",
         kernels=(),
