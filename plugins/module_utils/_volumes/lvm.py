@@ -61,13 +61,6 @@ def pool_usage(vg: str, pool: str) -> tuple[float | None, float | None]:
     return volume.data_percent, volume.metadata_percent
 
 
-def thin_ids(vg: str) -> dict[str, int]:
-    """The number by which its pool knows each thin volume of *vg*, by name."""
-    argv = ["lvs", *REPORT, "--options", "lv_name,thin_id", vg]
-    rows = [row for part in run_json(argv, env=ENVIRONMENT)["report"] for row in part.get("lv", ())]
-    return {row["lv_name"]: int(row["thin_id"]) for row in rows if row["thin_id"]}
-
-
 def _volume_groups() -> dict[str, VolumeGroup]:
     argv = ["vgs", *REPORT, "--options", "vg_name,vg_extent_size,vg_free"]
     rows = [row for part in run_json(argv, env=ENVIRONMENT)["report"] for row in part["vg"]]

@@ -13,7 +13,7 @@ import typing as t
 FIELDS = (
     "vg_name,vg_extent_size,vg_free,lv_name,lv_uuid,lv_size,lv_metadata_size,lv_layout,lv_role,origin,pool_lv,lv_tags,"
     "lv_attr,lv_active,lv_device_open,lv_skip_activation,lv_merging,lv_merge_failed,lv_snapshot_invalid,"
-    "data_percent,metadata_percent,lv_time"
+    "data_percent,metadata_percent,lv_time,thin_id"
 )
 
 
@@ -53,6 +53,8 @@ class LogicalVolume:
     metadata_percent: float | None = None
     #: bytes; of a thin pool, its metadata
     metadata_size: int = 0
+    #: the number by which its pool knows a thin volume
+    thin_id: int | None = None
     #: ISO 8601, UTC; empty if not known
     created: str = ""
 
@@ -157,6 +159,7 @@ def _volume(row: t.Mapping[str, str]) -> LogicalVolume:
         metadata_percent=_number(row["metadata_percent"]),
         metadata_size=int(row["lv_metadata_size"] or 0),
         created=_time(row["lv_time"]),
+        thin_id=int(row["thin_id"]) if row.get("thin_id") else None,
     )
 
 

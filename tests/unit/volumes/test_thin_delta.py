@@ -10,7 +10,6 @@ scenario vm.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import signal
@@ -19,9 +18,8 @@ import time
 import pytest
 
 from ansible_collections.stateless.linux.plugins.module_utils._command import CommandFailed
-from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, NotFound, StatelessError
-from ansible_collections.stateless.linux.plugins.module_utils._volumes import lvm, thin_delta
-from ansible_collections.stateless.linux.plugins.module_utils._volumes.thin import ThinStore
+from ansible_collections.stateless.linux.plugins.module_utils._errors import InUse, StatelessError
+from ansible_collections.stateless.linux.plugins.module_utils._volumes import thin_delta
 from ansible_collections.stateless.linux.plugins.module_utils._volumes.thin_delta import Pool, held, mapper_name, parse
 
 CHUNK = 64 * 1024
@@ -151,17 +149,6 @@ def test_a_map_that_was_not_held_to_the_end_counts_for_nothing(pool: Pool, tmp_p
         pool.differences(1, 2)
     (tmp_path / "thief").unlink()
     assert pool.differences(1, 2) == DIFFERENCES
-
-
-@pytest.mark.usefixtures("pool")
-def test_volumes_have_the_numbers_that_lvm_says(tmp_path: pathlib.Path) -> None:
-    report = {"report": [{"lv": [{"lv_name": "kiosk.1", "thin_id": "7"}, {"lv_name": "pool", "thin_id": ""}]}]}
-    program = tmp_path / "bin" / "lvs"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(report)}\nEND\n")
-    program.chmod(0o755)
-    assert lvm.thin_ids("vg") == {"kiosk.1": 7}
-    with pytest.raises(NotFound, match=r"there is no thin volume vg/kiosk\.2"):
-        ThinStore("vg", "pool").differences("kiosk.1", "kiosk.2")
 
 
 def in_a_child(pool: Pool, tmp_path: pathlib.Path) -> int:
