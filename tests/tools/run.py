@@ -122,7 +122,7 @@ def mypy_arguments() -> list[str]:
 
     From there a file has one module name, the one that absolute imports use.
     """
-    places = ("plugins", "tests/lab", "tests/tools", "tests/bench", "tests/demo")
+    places = ("plugins", "tests/lab", "tests/tools", "tests/bench", "tests/demo", "extensions/molecule")
     there = [f"{COLLECTION}/{place}" for place in places if any((CLONE / place).rglob("*.py"))]
     return ["--config-file", f"{COLLECTION}/pyproject.toml", "--cache-dir", str(CACHE / "mypy"), *there]
 

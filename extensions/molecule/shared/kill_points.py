@@ -310,7 +310,7 @@ def ended(process: subprocess.Popen[bytes]) -> bytes:
     try:
         return process.communicate(timeout=LIMIT)[1]
     except subprocess.TimeoutExpired:
-        print(f"no end after {LIMIT} s of {process.args}, or of what it has started:", flush=True)
+        print(f"no end after {LIMIT} s of {process.args!r}, or of what it has started:", flush=True)
         subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:30,args", "--forest"], check=False)
         subprocess.run(["dmsetup", "info", "--columns"], check=False)
         process.kill()

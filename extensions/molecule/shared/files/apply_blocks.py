@@ -59,11 +59,8 @@ def step(name: str, work: str, client: str, own: int | None, serial: int, *, tru
 def check(name: str, serial: int, target: str, root: Root, *, trusting_root: bool) -> None:
     """Compare with the volume of the snapshot, and look for the kernel, and the keys that the role client brings."""
     store, volume = open_store(load()), volume_name(name, serial)
-    path = store.attach(volume)
-    try:
+    with store.attached(volume) as (path,):
         subprocess.run(["cmp", path, target], check=True)
-    finally:
-        store.detach(volume)
     boot = root.manifest.boot
     if boot is None:
         sys.exit(f"serial {serial} says nothing of how it is booted")
