@@ -38,6 +38,16 @@ def test_kinds() -> None:
     assert {one.name for one in volumes if one.hidden} == internal | {"s1", "h1"}
 
 
+def test_thin_volumes_have_the_numbers_that_lvm_says() -> None:
+    assert "thin_id" in lvm_report.FIELDS.split(",")
+    report = json.loads(pathlib.Path(__file__).with_name("lvs.json").read_text())
+    # the recorded one was not asked for them
+    for row in report["report"][0]["lv"]:
+        row["thin_id"] = {"t1": "7", "root": "2"}.get(row["lv_name"], "")
+    volumes = lvm_report.parse(report)["vg0"].volumes
+    assert {name: one.thin_id for name, one in volumes.items() if one.thin_id is not None} == {"t1": 7, "root": 2}
+
+
 def test_states() -> None:
     volumes = recorded().volumes
     assert {name for name, one in volumes.items() if one.read_only} == {"t1", "v2"}
