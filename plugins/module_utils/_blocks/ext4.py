@@ -242,6 +242,7 @@ class _Older:
         self._after = after
         self._changed = changed
         self._known: dict[int, _Directory | None] = {}
+        self._named: dict[int, dict[int, bytes]] = {}
 
     def directory(self, number: int, deepest: int = _DEEPEST_PATH) -> _Directory | None:
         """The same one, or, of a new one, that of its name, or another version of it, in the one that it is in."""
@@ -259,8 +260,11 @@ class _Older:
         parent = self.directory(above, deepest - 1) if above is not None and deepest else None
         if above is None or parent is None:
             return None
-        beside = self._after.names(self._after.inode(above), self._changed)
-        own = next((name for name, one in beside.items() if one == number), None)
+        if above not in self._named:
+            # once for all new ones in it
+            beside = self._after.names(self._after.inode(above), self._changed)
+            self._named[above] = {one: name for name, one in beside.items()}
+        own = self._named[above].get(number)
         inode = parent.directory(own) if own is not None else None
         return _Directory(self._before, inode, self._changed) if inode is not None else None
 
